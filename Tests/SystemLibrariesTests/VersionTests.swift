@@ -1,0 +1,55 @@
+import CCrypto
+import CLZ4
+import CLibXML2
+import CLibvirt
+import CZ3
+import CZlib
+import CZstd
+import CZydis
+import Testing
+
+/// Each system library is found, linked and answers: a missing Debian package shows here by name.
+@Suite struct VersionTests {
+    @Test func cryptoIsVersion3OrNewer() {
+        #expect(OPENSSL_version_major() >= 3)
+    }
+
+    @Test func lz4AnswersItsHeaderVersion() {
+        #expect(LZ4_versionNumber() >= 10_900)
+    }
+
+    @Test func zstdAnswersItsHeaderVersion() {
+        #expect(ZSTD_versionNumber() >= 10_500)
+    }
+
+    @Test func zlibIsVersion1() throws {
+        let version = try #require(zlibVersion())
+        #expect(String(cString: version).hasPrefix("1."))
+    }
+
+    @Test func xmlParsesADocument() {
+        let text = "<domain type='qemu'/>"
+        let document = xmlReadMemory(text, Int32(text.utf8.count), nil, nil, 0)
+        #expect(document != nil)
+        xmlFreeDoc(document)
+    }
+
+    @Test func libvirtAnswersItsVersion() {
+        var version: UInt = 0
+        #expect(virGetVersion(&version, nil, nil) == 0)
+        #expect(version >= 9_000_000)
+    }
+
+    @Test func z3IsVersion48OrNewer() {
+        var major: UInt32 = 0
+        var minor: UInt32 = 0
+        var build: UInt32 = 0
+        var revision: UInt32 = 0
+        Z3_get_version(&major, &minor, &build, &revision)
+        #expect(major > 4 || (major == 4 && minor >= 8))
+    }
+
+    @Test func zydisIsVersion4() {
+        #expect(ZydisGetVersion() >> 48 == 4)
+    }
+}
