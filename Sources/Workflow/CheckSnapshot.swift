@@ -1,0 +1,93 @@
+import CPUModel
+import ContentStore
+import Conversion
+import Foundation
+import GuestInspection
+import Hypervisor
+import Lineage
+import VMState
+
+/// Where the policy comes from.
+package enum PolicySource: Sendable, Hashable {
+    /// The one that Stemma comes with, `policies/default.yaml`.
+    case builtIn
+    case file(String)
+
+    func load() throws -> ConversionPolicy {
+        switch self {
+        case .builtIn: return .standard
+        case .file(let path):
+            guard let bytes = FileManager.default.contents(atPath: path) else {
+                throw WorkflowError(.usage, "The policy \(path) cannot be read.")
+            }
+            return try ConversionPolicy(yaml: String(decoding: bytes, as: UTF8.self), name: path)
+        }
+    }
+}
+
+extension CheckReport {
+    /// For people: the verdict, then each finding that matters with its evidence, effect and remedy.
+    package var text: String {
+        let word =
+            switch verdict {
+            case .fatal: "cannot be resumed, and a finding is fatal"
+            case .fixable: "can be resumed after 'stemma convert'"
+            default: "can be resumed"
+            }
+        var lines = [
+            "\(origin.rawValue) snapshot of \(machine ?? "an unnamed machine"), \(cpus) CPU: \(word) by \(target)"
+        ]
+        for finding in findings { lines.append(finding.text) }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Finding {
+    fileprivate var text: String {
+        var lines = ["\(severity.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)) \(check)  \(title)"]
+        guard severity != .ok else { return lines[0] }
+        for piece in evidence {
+            let place = [piece.section, piece.field].compactMap { $0 }.joined(separator: " ")
+            lines.append("             found:  \(place.isEmpty ? "" : place + " = ")\(piece.value)")
+        }
+        if !effect.isEmpty { lines.append("             effect: \(effect)") }
+        if !remedy.isEmpty { lines.append("             remedy: \(remedy)") }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Stemma {
+    /// Checks whether the installed QEMU's translator can go on with a snapshot.
+    package func check(_ reference: Reference, policy: PolicySource) async throws -> CheckReport {
+        let snapshot = try catalogue.snapshot(reference)
+        let context = try await checkContext(snapshot, target: translator(installation()))
+        return try SnapshotConverter().check(context, policy: policy.load())
+    }
+
+    /// What the checks look at: device sections, what the commit knows, and the log in the guest's memory.
+    func checkContext(_ snapshot: NamedCommit, target: TargetProfile) async throws -> CheckContext {
+        let state = try machineState(of: snapshot)
+        let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
+        return try CheckContext(
+            stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
+            kernelLog: try kernelLog(of: state), vendor: hostVendor)
+    }
+
+    /// The vendor of this machine's CPU, for advice about taking snapshots.
+    var hostVendor: CPUVendor {
+        CPUVendor(cpuinfo: (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "") ?? .intel
+    }
+
+    /// Searches the guest's main memory. Only several CPUs make its log matter.
+    private func kernelLog(of state: StoredMachineState) throws -> [KernelLogEvidence]? {
+        guard state.stream.cpuCount > 1, let block = state.stream.mainRAM, let root = state.ram[block.idstr] else {
+            return nil
+        }
+        // Records of the log do not cross the hole below 4 GiB, so that offsets in the block serve as addresses.
+        let store = store
+        let memory = ClosureMemory(pages: [0..<block.pageCount]) { page, buffer in
+            try store.page(root, index: page, into: buffer)
+        }
+        return try KernelLogScanner().scan(memory)
+    }
+}

@@ -1,0 +1,39 @@
+import ContentStore
+import DiskImage
+
+/// Takes disks into the store.
+struct DiskIngest {
+    let ingest: Ingest
+
+    /// Bytes copied at a time; a multiple of the chunk size of disk trees.
+    private static let window = 4 << 20
+
+    /// The whole of `image` as a tree.
+    func whole(_ image: any DiskImage) throws -> TreeRoot {
+        try apply(image, to: nil)
+    }
+
+    /// `base` with what `layer` allocates written over it. The cost grows with the layer, not with the disk.
+    func apply(_ layer: any DiskImage, to base: TreeRoot?) throws -> TreeRoot {
+        let size = layer.virtualSize
+        let editor = try ingest.edit(base, kind: .disk, length: size)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.window, alignment: 4096)
+        defer { buffer.deallocate() }
+        try layer.forEachExtent(from: 0, length: size) { extent in
+            switch extent.kind {
+            case .unallocated: return
+            case .zero: try editor.zero(at: extent.offset, length: extent.length)
+            case .data:
+                var offset = extent.offset
+                while offset < extent.end {
+                    let count = Int(min(UInt64(Self.window), extent.end - offset))
+                    let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+                    try layer.read(at: offset, into: part)
+                    try editor.write(UnsafeRawBufferPointer(part), at: offset)
+                    offset += UInt64(count)
+                }
+            }
+        }
+        return try editor.finish()
+    }
+}

@@ -1,0 +1,21 @@
+/// Where Stemma keeps what belongs to one user.
+///
+/// | below the root | holds |
+/// |---|---|
+/// | `store` | the content store: every disk, RAM image and machine state, and the lineage |
+/// | `runs` | a directory for each run of a VM: overlays, sockets, logs; gone when the run has ended in order |
+/// | `experiments` | a directory for each experiment: report and test cases |
+/// | `cache` | what can be fetched or built again: Debian packages |
+package struct Home: Sendable, Hashable {
+    package let root: String
+
+    package init(root: String) { self.root = root }
+
+    package var store: String { root + "/store" }
+    package var runs: String { root + "/runs" }
+    package var experiments: String { root + "/experiments" }
+    package var cache: String { root + "/cache" }
+
+    /// The directory of an experiment.
+    package func experiment(_ name: String) -> String { experiments + "/" + name }
+}

@@ -1,0 +1,148 @@
+import BlockService
+import ContentStore
+import DiskImage
+import Foundation
+import Hypervisor
+import Lineage
+import Synchronization
+
+/// One run of QEMU from start to end, with everything around it: the disks' server, the state to resume, the snapshots.
+final class RunSession: Sendable {
+    let stemma: Stemma
+    let request: RunRequest
+    let origin: NamedCommit
+    let configuration: MachineConfiguration
+    let run: RunDirectory
+    let installation: QEMUInstallation
+
+    init(
+        stemma: Stemma, request: RunRequest, origin: NamedCommit, configuration: MachineConfiguration,
+        run: RunDirectory, installation: QEMUInstallation
+    ) {
+        self.stemma = stemma
+        self.request = request
+        self.origin = origin
+        self.configuration = configuration
+        self.run = run
+        self.installation = installation
+    }
+
+    /// What the run started from, for its directory.
+    var source: RunSource {
+        RunSource(
+            vm: request.reference.vm.text, snapshot: request.reference.snapshot?.text, origin: origin.digest,
+            accelerator: request.mode.accelerator)
+    }
+
+    /// Runs to the end. The run's directory is removed unless something in it is still wanted.
+    func execute() async throws -> RunOutcome {
+        let progress = stemma.progress
+        let server = try await NBDServer.start(exports: exports(), socketPath: run.paths.exportSocket) { failure in
+            progress.step("the guest could not read \(failure.export) at \(failure.offset): \(failure.error)")
+        }
+        let process: QEMUProcess
+        do {
+            try JSONEncoder().encode(source)
+                .write(to: URL(fileURLWithPath: run.paths.directory + "/" + RunSource.fileName))
+            var options = stemma.launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
+            options.bootFiles = try stemma.bootFiles(of: origin.commit, in: run.paths.directory)
+            process = try await QEMUProcess.launch(
+                configuration, options: options, in: run, using: installation)
+        } catch {
+            await server.stop()
+            try? run.remove()
+            throw error
+        }
+        let keeper = Task { try await keepSnapshots(of: process) }
+        let powerOff = Task { await Self.wasSwitchedOffByGuest(process) }
+        var failure: (any Error)?
+        do {
+            try await drive(process)
+        } catch {
+            failure = error
+        }
+        await process.quit()
+        let kept = await keeper.result
+        await server.stop()
+
+        var outcome = RunOutcome(commandLine: process.commandLine.shellText, console: process.serialTail())
+        switch kept {
+        case .success(let snapshots): outcome.snapshots = snapshots
+        case .failure(let error):
+            // The overlays hold what could not be stored: the directory stays.
+            throw WorkflowError(
+                .io,
+                "A snapshot of this run could not be stored: \(error)\nIt is still in \(run.paths.directory); free what "
+                    + "is short and import it from there with 'stemma snapshot import'.")
+        }
+        if failure == nil { try finishDisks(guestSwitchedOff: await powerOff.value, &outcome) }
+        try? run.remove()
+        if let failure { throw failure }
+        return outcome
+    }
+
+    /// What the user asked the run to do, once QEMU answers.
+    private func drive(_ process: QEMUProcess) async throws {
+        if request.reference.snapshot != nil {
+            let state = try stemma.machineState(of: origin)
+            stemma.progress.step("resuming \(request.reference)")
+            let name = request.reference.description
+            try await process.resume(
+                from: .blocking { descriptor in try state.write(toDescriptor: descriptor, name: name) })
+        }
+        guard let text = request.until else {
+            _ = try await process.waitForExit()
+            return
+        }
+        stemma.progress.step("waiting for '\(text)' on the serial console")
+        try await process.waitForSerial(text, timeout: request.timeout)
+        guard let name = request.save else { return }
+        stemma.progress.step("saving \(request.reference.vm):\(name)")
+        try await process.saveSnapshot(name.text, then: .paused)
+    }
+
+    /// Whether the guest asked for the power to be switched off, once QEMU has ended.
+    private static func wasSwitchedOffByGuest(_ process: QEMUProcess) async -> Bool {
+        var byGuest = false
+        for await event in process.monitor.client.events() {
+            if case .shutdown(byGuest: true, reason: "guest-shutdown") = event.kind { byGuest = true }
+        }
+        return byGuest
+    }
+
+    /// The disks of the commit that the run starts from, by the ids that the machine gives them.
+    private func exports() throws -> [NBDExport] {
+        let disks = origin.commit.disks
+        return try configuration.disks.map { disk in
+            guard let root = disks[disk.id] else {
+                throw WorkflowError(.malformed, "The commit of \(request.reference) lacks the disk '\(disk.id)'.")
+            }
+            return NBDExport(
+                name: disk.id, description: "\(request.reference) \(disk.id)",
+                source: StoreBlockSource(store: stemma.store, tree: root))
+        }
+    }
+
+    /// Moves the VM's head when the guest left its disks in order, or when the user wants them as they are.
+    private func finishDisks(guestSwitchedOff: Bool, _ outcome: inout RunOutcome) throws {
+        guard request.reference.snapshot == nil, request.save == nil else { return }
+        let ingest = try stemma.store.beginIngest(label: "run \(request.reference)")
+        var disks = origin.commit.disks
+        for disk in configuration.disks {
+            let image = try Qcow2Image(path: run.paths.overlay(of: disk))
+            disks[disk.id] = try DiskIngest(ingest: ingest).apply(image.activeLayer(), to: disks[disk.id])
+        }
+        guard disks != origin.commit.disks else { return }
+        guard guestSwitchedOff || request.keepsDisks else {
+            outcome.discardedDiskChanges = true
+            return
+        }
+        var commit = origin.commit.successor(.run, of: origin.digest, message: "Run under \(request.mode.rawValue)")
+        commit.disks = disks
+        commit.attributes[Attribute.accelerator] = request.mode.accelerator.rawValue
+        try stemma.catalogue.moveHead(
+            of: request.reference.vm, from: origin.digest, to: commit, ingest: ingest,
+            operation: "run \(request.reference) \(request.mode.rawValue)")
+        outcome.movedHead = true
+    }
+}

@@ -1,0 +1,70 @@
+import BlockService
+import CPUModel
+import ContentStore
+import Foundation
+import Hypervisor
+import Lineage
+
+extension Stemma {
+    /// Runs a VM, or resumes a snapshot, under KVM or the translator; takes its snapshots into the store.
+    ///
+    /// The store is never written to by the guest: its disks are overlays in the run's directory. A snapshot is in the
+    /// store as soon as it is saved. The VM's head moves to the disks as the guest left them when the guest switched
+    /// itself off, because only then are they sure to be consistent.
+    package func run(_ request: RunRequest) async throws -> RunOutcome {
+        try request.validate()
+        let origin = try catalogue.resolve(request.reference)
+        if let save = request.save { try catalogue.requireFree(snapshot: save, of: request.reference.vm) }
+        let installation = try installation()
+        let configuration = try await configuration(for: request, from: origin, installation: installation)
+        try configuration.validate()
+        if request.mode == .kvm, !request.isDryRun { try await requireKVM(installation) }
+
+        let run = try RunDirectory.create(
+            under: home.runs, name: request.reference.vm.text, purpose: request.mode.rawValue)
+        if request.isDryRun {
+            defer { try? run.remove() }
+            let options = launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
+            let line = try QEMUCommandLine(
+                executable: installation.system, name: run.record.name, configuration: configuration, options: options,
+                paths: run.paths)
+            return RunOutcome(commandLine: line.shellText)
+        }
+        let session = RunSession(
+            stemma: self, request: request, origin: origin, configuration: configuration, run: run,
+            installation: installation)
+        return try await Interruption.cancelling { try await session.execute() }
+    }
+
+    /// The machine to run: that of the commit, with what the user asked to change.
+    private func configuration(
+        for request: RunRequest, from origin: NamedCommit, installation: QEMUInstallation
+    ) async throws -> MachineConfiguration {
+        var configuration = try configuration(of: origin.commit, named: request.reference.description)
+        if let memory = request.memoryMiB { configuration.memoryMiB = memory }
+        if let cpus = request.cpus { configuration.cpus = cpus }
+        configuration.extraArguments += request.extraArguments
+        if let cpu = request.cpu {
+            configuration.cpu = cpu
+        } else if request.mode == .kvm, request.reference.snapshot == nil {
+            let capture = CaptureModel(vendor: hostVendor, target: try await translator(installation))
+            configuration.cpu = capture.kvmArgument
+            progress.step("CPU for KVM: \(capture.kvmArgument) (the translator can provide all of it)")
+        }
+        return configuration
+    }
+
+    func launchOptions(
+        _ request: RunRequest, origin: NamedCommit, configuration: MachineConfiguration, paths: RunPaths,
+        bootFiles: LaunchOptions.BootFiles? = nil
+    ) -> LaunchOptions {
+        let disks = origin.commit.disks
+        return LaunchOptions(
+            accelerator: request.mode.accelerator, console: request.isHeadless ? .headless : .interactive,
+            start: request.reference.snapshot == nil ? .boot : .incoming,
+            diskBases: configuration.disks.map {
+                .nbd(socket: paths.exportSocket, export: $0.id, size: disks[$0.id]?.length ?? 0)
+            },
+            bootFiles: bootFiles)
+    }
+}

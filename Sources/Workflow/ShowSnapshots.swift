@@ -1,0 +1,85 @@
+import ContentStore
+import Foundation
+import Hypervisor
+import Lineage
+import VMState
+
+/// A snapshot in `stemma snapshot list`.
+package struct SnapshotListing: Sendable, Codable {
+    package let name: String
+    package let kind: String
+    package let time: String
+    package let accelerator: String?
+    package let ramBytes: UInt64
+
+    /// Cells of a table: name, kind, time, what ran the guest, RAM.
+    package var columns: [String] {
+        [name, kind, time, Text.accelerator(accelerator), Text.mebibytes(ramBytes)]
+    }
+
+    init(_ named: NamedCommit) {
+        name = named.name.text
+        kind = named.commit.kind
+        time = Text.time(named.commit.time)
+        accelerator = named.commit.attributes[Attribute.accelerator]
+        ramBytes = named.commit.ram["pc.ram"]?.length ?? 0
+    }
+}
+
+/// What `stemma snapshot show` tells.
+package struct SnapshotDetails: Sendable, Codable {
+    package let name: String
+    package let commit: String
+    package let parents: [String]
+    package let kind: String
+    package let time: String
+    package let message: String
+    package let attributes: [String: String]
+    package let machine: MachineConfiguration
+    package let disks: [String: TreeRoot]
+    package let ram: [String: TreeRoot]
+    /// Device sections of the machine state, `name#instance`, with their sizes in bytes.
+    package let devices: [String: Int]
+
+    package var text: String {
+        var lines = [
+            "\(name)  (\(kind), \(time))", "  commit       \(commit)",
+            "  parent       \(parents.joined(separator: " "))",
+            "  \(message)", "  machine      \(machine.machine), \(machine.cpus) CPU, \(machine.memoryMiB) MiB",
+            "  cpu          \(machine.cpu)",
+        ]
+        for (key, value) in attributes.sorted(by: { $0.key < $1.key })
+        where key != Attribute.cpu && key != Attribute.commandLine {
+            lines.append("  " + key.padding(toLength: max(13, key.count + 1), withPad: " ", startingAt: 0) + value)
+        }
+        for (id, root) in disks.sorted(by: { $0.key < $1.key }) {
+            lines.append("  disk         \(id) \(Text.mebibytes(root.length)) \(root.digest?.hex ?? "all zero")")
+        }
+        for (block, root) in ram.sorted(by: { $0.key < $1.key }) {
+            lines.append("  ram          \(block) \(Text.mebibytes(root.length)) \(root.digest?.hex ?? "all zero")")
+        }
+        lines.append("  devices      " + devices.keys.sorted().joined(separator: ", "))
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Stemma {
+    /// The snapshots of a VM, by name.
+    package func listSnapshots(of vm: Name) throws -> [SnapshotListing] {
+        try catalogue.vm(vm).snapshots.map(SnapshotListing.init)
+    }
+
+    /// Everything about one snapshot.
+    package func showSnapshot(_ reference: Reference) throws -> SnapshotDetails {
+        let found = try catalogue.snapshot(reference)
+        let state = try machineState(of: found)
+        var devices: [String: Int] = [:]
+        for section in state.stream.devices { devices[section.name] = section.payload.count }
+        return SnapshotDetails(
+            name: reference.description, commit: found.digest.hex, parents: found.commit.parents.map(\.hex),
+            kind: found.commit.kind, time: Text.time(found.commit.time), message: found.commit.message,
+            attributes: found.commit.attributes,
+            machine: try configuration(of: found.commit, named: reference.description), disks: found.commit.disks,
+            ram: found.commit.ram, devices: devices)
+    }
+}

@@ -1,0 +1,27 @@
+/// An error of a use case: what happened, and what to do about it.
+package struct WorkflowError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable, Hashable {
+        /// A combination of options that means nothing.
+        case usage
+        /// A stored object lacks what its kind promises.
+        case malformed
+        /// The VM is running, or another step uses it.
+        case busy
+        /// A system call failed.
+        case io
+        /// What was asked for cannot be done on this machine.
+        case unavailable
+        /// The work was refused because of what a check found; fatal when true.
+        case refused
+    }
+
+    package let code: Code
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Foundation
+import Workflow
+
+/// Options that every verb has.
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        name: .long, help: "Where Stemma keeps everything. Default: $STEMMA_HOME, else ~/.local/share/stemma.",
+        completion: .directory)
+    var home: String?
+
+    @Flag(name: .long, help: "Print JSON instead of text.")
+    var json = false
+
+    @Flag(name: .long, help: "Do not tell what is being done.")
+    var quiet = false
+
+    /// Opens the user's home.
+    func open() throws -> Stemma {
+        try Stemma(home: Home(root: root), progress: progress)
+    }
+
+    /// Tells steps on standard error, so that standard output holds results only.
+    var progress: ProgressLog {
+        quiet ? .silent : ProgressLog { Terminal.step($0) }
+    }
+
+    private var root: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let home { return absolute(home) }
+        if let home = environment["STEMMA_HOME"], !home.isEmpty { return absolute(home) }
+        if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/stemma" }
+        return NSHomeDirectory() + "/.local/share/stemma"
+    }
+
+    private func absolute(_ path: String) -> String {
+        URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+}

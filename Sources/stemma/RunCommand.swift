@@ -1,0 +1,97 @@
+import ArgumentParser
+import Lineage
+import Workflow
+
+/// `stemma run`
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run a VM or resume a snapshot: under KVM, under the translator, symbolically.",
+        discussion: """
+            kvm   under KVM: fast, to install and configure
+            prep  under QEMU's translator: to set up the experiment and save a snapshot
+            sym   in Stemma's symbolic engine: explores from a snapshot, writes test cases
+
+            Without --headless, the guest's serial console is on the terminal. Ctrl-a c switches to QEMU's monitor, where \
+            'savevm NAME' saves a snapshot into the store and 'quit' ends; Ctrl-a h shows more.
+            """)
+
+    /// The modes that a user may name.
+    enum Mode: String, ExpressibleByArgument, CaseIterable {
+        case kvm, prep, sym
+    }
+
+    @Argument(help: "VM, or VM:SNAPSHOT.")
+    var reference: Reference
+    @Argument(help: "How to run it: kvm, prep or sym.")
+    var mode: Mode
+
+    @Flag(help: "Without a terminal; the serial console goes into a file.")
+    var headless = false
+    @Option(help: "Headless: wait for this text on the serial console, then end.")
+    var until: String?
+    @Option(help: "Seconds to wait for --until, or to explore (sym). Default: 600 and 300.")
+    var timeout: Int?
+    @Option(help: "Save a snapshot of this name when --until appeared.")
+    var save: Name?
+    @Option(help: "CPU model for QEMU, instead of the machine's.")
+    var cpu: String?
+    @Option(name: [.short, .long], help: "Memory in MiB, instead of the machine's.")
+    var memory: Int?
+    @Option(name: [.short, .customLong("cpus")], help: "Number of CPUs, instead of the machine's.")
+    var cpus: Int?
+    @Option(name: [.short, .customLong("qemu-opt")], help: "A further argument for QEMU; may be repeated.")
+    var qemuOptions: [String] = []
+    @Flag(help: "Keep the disks as the guest left them, even when it did not switch itself off.")
+    var keepDisks = false
+    @Flag(name: [.customShort("y"), .long], help: "Print QEMU's command line and run nothing.")
+    var dryRun = false
+    @OptionGroup(title: "Exploration (sym)") var exploration: ExplorationOptions
+    @OptionGroup var options: GlobalOptions
+
+    func run() async throws {
+        let stemma = try options.open()
+        await stemma.recoverRuns()
+        switch mode {
+        case .sym: try await explore(stemma)
+        case .kvm: try await runQEMU(stemma, .kvm)
+        case .prep: try await runQEMU(stemma, .prep)
+        }
+    }
+
+    private func runQEMU(_ stemma: Stemma, _ mode: RunRequest.Mode) async throws {
+        if exploration.isUsed {
+            throw ValidationError("--expname, --search and the --max options are for 'sym' runs.")
+        }
+        var request = RunRequest(reference, mode: mode)
+        request.isHeadless = headless
+        request.until = until
+        request.timeout = .seconds(timeout ?? 600)
+        request.save = save
+        request.cpu = cpu
+        request.memoryMiB = memory
+        request.cpus = cpus
+        request.extraArguments = qemuOptions
+        request.keepsDisks = keepDisks
+        request.isDryRun = dryRun
+        let outcome = try await stemma.run(request)
+        if dryRun { return Terminal.print(outcome.commandLine) }
+        if options.json { return try Terminal.print(json: outcome) }
+        if headless { Terminal.print(outcome.console) }
+        if outcome.movedHead { options.progress.step("\(reference.vm) starts from these disks now") }
+        if outcome.discardedDiskChanges {
+            options.progress.step(
+                "what the guest wrote to its disks is not in \(reference.vm), because it was not switched off by the "
+                    + "guest (--keep-disks keeps it)")
+        }
+    }
+
+    private func explore(_ stemma: Stemma) async throws {
+        guard until == nil, save == nil, cpu == nil, memory == nil, cpus == nil, qemuOptions.isEmpty, !keepDisks else {
+            throw ValidationError(
+                "A 'sym' run has no QEMU: it takes only --expname, --search, --timeout and --max options.")
+        }
+        let experiment = try await stemma.explore(exploration.request(reference, timeout: timeout))
+        if options.json { return try Terminal.print(json: experiment) }
+        Terminal.print(experiment.text)
+    }
+}
