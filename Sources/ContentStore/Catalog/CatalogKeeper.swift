@@ -1,0 +1,222 @@
+import Glibc
+import Synchronization
+
+/// Keeps the catalog of a store up to date, and its indexes in repair.
+final class CatalogKeeper: Sendable {
+    private let layout: StoreLayout
+    private let fileSystem: any FileSystem
+    private let state = Mutex<Catalog?>(nil)
+
+    init(layout: StoreLayout, fileSystem: any FileSystem) {
+        self.layout = layout
+        self.fileSystem = fileSystem
+    }
+
+    /// The catalog, loaded when it is first needed.
+    func catalog() throws(StoreError) -> Catalog {
+        if let catalog = state.withLock({ $0 }) { return catalog }
+        return try reload()
+    }
+
+    /// Looks at the directories again. Packs without an index are indexed.
+    @discardableResult
+    func reload() throws(StoreError) -> Catalog {
+        let old = state.withLock { $0 }
+        return try replace(try load(reusing: old, distrusting: []))
+    }
+
+    /// Checks the CRC of every index not checked before, and indexes the packs of bad ones again.
+    ///
+    /// - Returns: the new catalog, or nil when all indexes were sound and this one is as good as it gets.
+    func repair(_ catalog: Catalog) throws(StoreError) -> Catalog? {
+        guard catalog.indexes.contains(where: { !$0.isChecked }) else { return nil }
+        let bad = catalog.indexes.filter { !$0.isChecked && !$0.file.isSound() }
+        if bad.isEmpty {
+            let files = catalog.indexes.map { ($0.file, $0.name, true) }
+            try replace(Catalog(packs: catalog.packs, files: files))
+            return nil
+        }
+        return try replace(try load(reusing: catalog, distrusting: Set(bad.compactMap(\.name))))
+    }
+
+    @discardableResult
+    private func replace(_ catalog: Catalog) throws(StoreError) -> Catalog {
+        state.withLock { $0 = catalog }
+        return catalog
+    }
+
+    private func names(in directory: String) throws(StoreError) -> [String] {
+        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
+            try fileSystem.entries(of: directory)
+        }
+    }
+
+    /// - Parameter distrusting: indexes that are known to be bad: they are deleted.
+    private func load(reusing old: Catalog?, distrusting bad: Set<Digest>) throws(StoreError) -> Catalog {
+        var known: [Digest: Catalog.Index] = [:]
+        for index in old?.indexes ?? [] {
+            if let name = index.name, !bad.contains(name) { known[name] = index }
+        }
+        // Indexes are listed before packs: a pack is published before its index, so what an index covers is then in the list.
+        var attempt = 0
+        while true {
+            attempt += 1
+            var files: [(file: IndexFile, name: Digest?, isChecked: Bool)] = []
+            var broken = bad
+            for fileName in try names(in: layout.indexes) {
+                guard let name = StoreLayout.digest(inName: fileName, suffix: StoreLayout.indexSuffix),
+                    !bad.contains(name)
+                else { continue }
+                if let index = known[name] {
+                    files.append((index.file, name, index.isChecked))
+                    continue
+                }
+                do throws(StoreError) {
+                    files.append((try open(name), name, false))
+                } catch {
+                    // Not found: somebody merged it just now.
+                    guard error.code == .damaged || error.code == .notFound else { throw error }
+                    if error.code == .damaged { broken.insert(name) }
+                }
+            }
+            // Indexes in memory stay of use until one on disk covers their packs.
+            for index in old?.indexes ?? [] where index.name == nil { files.append((index.file, nil, true)) }
+            let packs = Set(
+                try names(in: layout.packs).compactMap {
+                    StoreLayout.digest(inName: $0, suffix: StoreLayout.packSuffix)
+                })
+            let catalog = Catalog(packs: packs, files: files)
+            if catalog.uncovered.isEmpty && broken.isEmpty { return catalog }
+            // An ingest may have been between its packs and its index just now.
+            if attempt == 1 && !catalog.uncovered.isEmpty { continue }
+            return try indexAgain(catalog, broken: broken)
+        }
+    }
+
+    private func open(_ name: Digest) throws(StoreError) -> IndexFile {
+        let file = try FileDescriptor(layout.index(name), flags: O_RDONLY, in: fileSystem, "opening an index")
+        guard let index = IndexFile(try StableBytes(mapping: file)) else {
+            throw StoreError(.damaged, "the file is no index", path: file.path)
+        }
+        return index
+    }
+
+    /// Indexes the packs that no index covers, and deletes indexes that are no indexes.
+    private func indexAgain(_ catalog: Catalog, broken: Set<Digest>) throws(StoreError) -> Catalog {
+        var files = catalog.indexes.map { ($0.file, $0.name, $0.isChecked) }
+        var fresh: [IndexFile] = []
+        var broken = broken
+        func keepFresh() {
+            if let merged = keep(fresh, replacing: broken) {
+                files.append((merged.file, merged.name, true))
+            } else {
+                for file in fresh { files.append((file, nil, true)) }
+            }
+            fresh.removeAll()
+            broken.removeAll()
+        }
+        for id in catalog.uncovered {
+            do throws(StoreError) {
+                let pack = try PackFile(layout.pack(id), in: fileSystem)
+                let entries = try pack.contents().entries.map {
+                    IndexEntry(digest: $0.digest, place: $0.place, pack: 0)
+                }
+                fresh.append(try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries))
+            } catch {
+                // Deleted meanwhile.
+                guard error.code == .notFound else { throw error }
+            }
+            // Some 40 MB at a time.
+            if fresh.reduce(0, { $0 + $1.count }) > 1_000_000 { keepFresh() }
+        }
+        if !fresh.isEmpty || !broken.isEmpty { keepFresh() }
+        return Catalog(packs: catalog.packs, files: files)
+    }
+
+    /// Publishes indexes just made as one, best effort: a reader may have no right to write, or the disk may be full.
+    private func keep(_ fresh: [IndexFile], replacing broken: Set<Digest>) -> (file: IndexFile, name: Digest)? {
+        do throws(StoreError) {
+            let lock = try FileDescriptor(
+                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
+            guard try lock.lock(exclusive: true, wait: false) else { return nil }
+            for name in broken { try? fileSystem.unlink(layout.index(name)) }
+            guard !fresh.isEmpty else { return nil }
+            return try publish(fresh, wanted: { _ in true }, temporaryName: "index-\(StoreLayout.uniqueName())")
+        } catch {
+            return nil
+        }
+    }
+
+    /// Merges indexes into a file in `indexes/`; returns when it is durable.
+    func publish(
+        _ sources: [IndexFile], wanted: (Digest) -> Bool, temporaryName: String
+    ) throws(StoreError) -> (file: IndexFile, name: Digest)? {
+        let spare = layout.temporary(temporaryName)
+        var file = try TemporaryFile(named: spare, in: layout.indexes, fileSystem: fileSystem)
+        guard let merged = try file.merge(sources, wanted: wanted) else { return nil }
+        try file.descriptor.synchronize(dataOnly: true)
+        try file.publish(as: layout.index(merged.name), spare: spare)
+        try FileDescriptor.synchronizeDirectory(layout.indexes, in: fileSystem)
+        return merged
+    }
+
+    /// Merges small indexes, so that each is at least twice as large as all smaller ones together.
+    ///
+    /// Skipped when another process is at it. What fails here costs nothing but speed, so it is not reported.
+    func mergeIndexes() {
+        do throws(StoreError) {
+            guard CatalogKeeper.choice(try catalog().indexes) != nil else { return }
+            let lock = try FileDescriptor(
+                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
+            guard try lock.lock(exclusive: true, wait: false) else { return }
+            let catalog = try reload()
+            guard let first = CatalogKeeper.choice(catalog.indexes) else { return }
+            let chosen = catalog.indexes[first...]
+            guard chosen.allSatisfy({ $0.isChecked || $0.file.isSound() }) else { return }
+            let merged = try publish(
+                chosen.map(\.file), wanted: { catalog.packs.contains($0) },
+                temporaryName: "index-\(StoreLayout.uniqueName())")
+            for index in chosen {
+                // What was in memory only, or merged into the same bytes, stays.
+                guard let name = index.name, name != merged?.name else { continue }
+                try? fileSystem.unlink(layout.index(name))
+            }
+            try reload()
+        } catch {
+            return
+        }
+    }
+
+    /// Which indexes to merge: all from this position on.
+    private static func choice(_ indexes: [Catalog.Index]) -> Int? {
+        var entries = 0
+        var packs = 0
+        var first: Int?
+        for (position, index) in indexes.enumerated().reversed() {
+            packs += index.file.packs.count
+            if packs > IndexFile.maximumPacks { break }
+            if entries > 0 && index.file.count < 2 * entries { first = position }
+            entries += max(index.file.count, 1)
+        }
+        return first
+    }
+}
+
+extension TemporaryFile {
+    /// Writes a merged index to the file and maps it; nil when nothing is wanted.
+    func merge(
+        _ sources: [IndexFile], wanted: (Digest) -> Bool
+    ) throws(StoreError) -> (file: IndexFile, name: Digest)? {
+        let raw = descriptor.raw
+        let path = descriptor.path
+        let fileSystem = descriptor.fileSystem
+        let name = try IndexFile.merge(sources, wanted: wanted) { bytes, offset throws(StoreError) in
+            try FileDescriptor.write(bytes, to: raw, at: offset, path: path, fileSystem: fileSystem)
+        }
+        guard let name else { return nil }
+        guard let file = IndexFile(try StableBytes(mapping: descriptor)) else {
+            throw StoreError(.io, "an index just written reads back wrong", path: path)
+        }
+        return (file, name)
+    }
+}

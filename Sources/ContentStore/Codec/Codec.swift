@@ -1,0 +1,76 @@
+import CLZ4
+import CZstd
+import Glibc
+
+/// How the bytes of a frame are stored. The raw value is the byte in the frame's header.
+package enum Codec: UInt8, Sendable, Hashable, CaseIterable {
+    case raw = 0
+    /// An LZ4 block: fast, for RAM and disks in use.
+    case lz4 = 1
+    /// A zstd frame: smaller, for what is cold or sent.
+    case zstd = 2
+}
+
+/// Which codec an ingest tries. What does not shrink by at least a sixteenth is stored raw.
+package enum Compression: Sendable, Hashable {
+    case none
+    case lz4
+    /// Level 1 (fast) to 19 (small).
+    case zstd(level: Int32)
+}
+
+extension Compression {
+    /// Compresses into `target` if that saves at least a sixteenth.
+    ///
+    /// - Returns: the codec and the number of bytes in `target`; nil when the bytes are better stored raw.
+    func compress(
+        _ plain: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+    ) -> (codec: Codec, count: Int)? {
+        let limit = plain.count - max(1, plain.count / 16)
+        let room = min(limit, target.count)
+        guard room > 0, let source = plain.baseAddress, let destination = target.baseAddress else { return nil }
+        switch self {
+        case .none:
+            return nil
+        case .lz4:
+            guard let sourceCount = Int32(exactly: plain.count), let roomCount = Int32(exactly: room) else {
+                return nil
+            }
+            let count = LZ4_compress_default(
+                source.assumingMemoryBound(to: CChar.self), destination.assumingMemoryBound(to: CChar.self),
+                sourceCount, roomCount)
+            return count > 0 ? (.lz4, Int(count)) : nil
+        case .zstd(let level):
+            let count = ZSTD_compress(destination, room, source, plain.count, level)
+            return ZSTD_isError(count) == 0 && count > 0 ? (.zstd, count) : nil
+        }
+    }
+}
+
+extension Codec {
+    /// Decodes exactly `plain.count` bytes; false when the stored bytes are not that.
+    ///
+    /// Both libraries stay inside the two buffers whatever the stored bytes are.
+    func decode(_ stored: UnsafeRawBufferPointer, into plain: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let source = stored.baseAddress, let destination = plain.baseAddress else {
+            return stored.isEmpty && plain.isEmpty
+        }
+        switch self {
+        case .raw:
+            guard stored.count == plain.count else { return false }
+            memcpy(destination, source, plain.count)
+            return true
+        case .lz4:
+            guard let storedCount = Int32(exactly: stored.count), let plainCount = Int32(exactly: plain.count) else {
+                return false
+            }
+            let count = LZ4_decompress_safe(
+                source.assumingMemoryBound(to: CChar.self), destination.assumingMemoryBound(to: CChar.self),
+                storedCount, plainCount)
+            return count == plainCount
+        case .zstd:
+            let count = ZSTD_decompress(destination, plain.count, source, stored.count)
+            return ZSTD_isError(count) == 0 && count == plain.count
+        }
+    }
+}

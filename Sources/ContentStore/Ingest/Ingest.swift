@@ -1,0 +1,289 @@
+/// One writer: puts objects into a store, for one thread at a time.
+///
+/// Nothing of it is visible to readers before ``finish()`` or ``publish(_:operation:)``; one that is abandoned leaves nothing. It holds a
+/// lease from its beginning until ``close()`` or the end of its life, so that what it relies on is not collected meanwhile.
+package final class Ingest {
+    /// What was done so far.
+    package internal(set) var statistics = IngestStatistics()
+
+    let store: ContentStore
+    let options: IngestOptions
+    /// What readers could see when the ingest began.
+    let catalog: Catalog
+    let encoder: FrameEncoder
+    private var lease: Lease?
+    private var state = State.open
+    private var writer: PackWriter?
+    private var unstaged: [StagedPack] = []
+    var own = OwnObjects()
+    var small = FrameBuilder(.small)
+    var pages = FrameBuilder(.pages)
+    private let frameBuffer = ByteBuffer(
+        count: FrameHeader.maximumPlainLength + FrameHeader.fixedSize + FrameHeader.recordSize * 65_536)
+    private var encodeSlots = ByteBuffer(count: 0)
+    /// The frame read back last.
+    private var lastFrame: Frame?
+
+    private enum State {
+        case open
+        /// The objects are durable and visible.
+        case finished
+        case failed(StoreError)
+        case closed
+    }
+
+    init(_ store: ContentStore, label: String, options: IngestOptions) throws(StoreError) {
+        self.store = store
+        self.options = options
+        encoder = FrameEncoder(compression: options.compression)
+        lease = try store.lease(label: label)
+        catalog = try store.keeper.reload()
+    }
+
+    deinit {
+        discard()
+    }
+
+    // MARK: Objects
+
+    /// Stores a blob of up to 1 GiB; returns its digest.
+    package func putBlob(_ bytes: [UInt8]) throws(StoreError) -> Digest {
+        try bytes.withBytes { bytes throws(StoreError) in try putBlob(bytes) }
+    }
+
+    /// Stores a blob of up to 1 GiB; returns its digest.
+    package func putBlob(_ bytes: Span<UInt8>) throws(StoreError) -> Digest {
+        try bytes.withUnsafeBytes { bytes throws(StoreError) in try putBlob(bytes) }
+    }
+
+    /// Stores a blob of up to 1 GiB; returns its digest.
+    package func putBlob(_ bytes: UnsafeRawBufferPointer) throws(StoreError) -> Digest {
+        guard bytes.count <= PartList.maximumLength else {
+            throw StoreError(.invalid, "a blob of \(bytes.count) bytes is too large; keep it as a disk")
+        }
+        return try guarded { () throws(StoreError) in
+            statistics.bytesRead += UInt64(bytes.count)
+            let digest = Digest(of: bytes)
+            if contains(digest) { return digest }
+            if bytes.count <= PartList.partSize {
+                try put(bytes, digest)
+                return digest
+            }
+            let parts = try putParts(bytes)
+            let list = PartList(length: bytes.count, parts: parts).bytes
+            try list.withBytes { bytes throws(StoreError) in try put(bytes, digest, isIndirect: true) }
+            return digest
+        }
+    }
+
+    private func putParts(_ bytes: UnsafeRawBufferPointer) throws(StoreError) -> [Digest] {
+        var parts: [Digest] = []
+        var position = 0
+        while bytes.count - position >= PartList.partSize {
+            let count = min(LeafBatch.size, bytes.count - position) & ~(PartList.partSize - 1)
+            parts += try storeLeaves(bytes.part(position, count), kind: .disk)
+            position += count
+        }
+        if position < bytes.count {
+            let rest = bytes.part(position, bytes.count - position)
+            let digest = Digest(of: rest)
+            try put(rest, digest)
+            parts.append(digest)
+        }
+        return parts
+    }
+
+    /// Stores a commit; returns its digest. What it refers to must be in the store or in this ingest.
+    package func putCommit(_ commit: Commit) throws(StoreError) -> Digest {
+        let needed = commit.parents + commit.blobs.values + commit.trees.values.compactMap(\.digest)
+        for digest in needed where !contains(digest) {
+            // Another process may have added it since the ingest began.
+            guard try store.contains(digest) else {
+                throw StoreError(
+                    .notFound, "the commit refers to object \(digest.short), which is not in the store",
+                    path: store.path)
+            }
+        }
+        let bytes = commit.canonicalBytes()
+        guard Commit(canonicalBytes: bytes) == commit else {
+            throw StoreError(.invalid, "the commit has a time or the length of a tree out of range")
+        }
+        return try putBlob(bytes)
+    }
+
+    /// Stores a node of a tree.
+    func putNode(_ bytes: [UInt8]) throws(StoreError) -> Digest {
+        try guarded { () throws(StoreError) in
+            try bytes.withBytes { bytes throws(StoreError) in
+                let digest = Digest(of: bytes)
+                if !contains(digest) { try put(bytes, digest) }
+                return digest
+            }
+        }
+    }
+
+    /// Whether the object needs not be stored again.
+    func contains(_ digest: Digest) -> Bool {
+        own.open.contains(digest) || writer?.entries[digest] != nil || own.contains(digest) || catalog.contains(digest)
+    }
+
+    /// Adds an object that is not there yet to a frame.
+    private func put(
+        _ bytes: UnsafeRawBufferPointer, _ digest: Digest, isIndirect: Bool = false
+    ) throws(StoreError) {
+        if !small.fits(bytes.count), !small.isEmpty { try sealFrame(&small) }
+        small.append(bytes, ObjectRecord(digest: digest, length: bytes.count, isIndirect: isIndirect))
+        own.open.insert(digest)
+        statistics.newBytes += UInt64(bytes.count)
+        if small.plain.count >= FrameHeader.usualPlainLength { try sealFrame(&small) }
+    }
+
+    /// Writes a frame that was being collected.
+    func sealFrame(_ builder: inout FrameBuilder) throws(StoreError) {
+        guard !builder.isEmpty else { return }
+        let size = builder.plain.withUnsafeBytes {
+            encoder.encode($0, builder.records, builder.content, into: frameBuffer.bytes)
+        }
+        try append(UnsafeRawBufferPointer(frameBuffer.bytes.part(0, size)), builder.records)
+        builder.removeAll()
+    }
+
+    /// Adds a frame to the pack, closing a full one before.
+    func append(_ frame: UnsafeRawBufferPointer, _ records: [ObjectRecord]) throws(StoreError) {
+        if let writer, !writer.isEmpty, writer.size + frame.count + PackFormat.tableEntrySize > options.packSize {
+            try sealPack()
+        }
+        try currentWriter().append(frame, records)
+        for record in records { own.open.remove(record.digest) }
+        statistics.storedBytes += UInt64(frame.count + PackFormat.tableEntrySize)
+    }
+
+    /// The pack being written.
+    func currentWriter() throws(StoreError) -> PackWriter {
+        if let writer { return writer }
+        let new = try PackWriter(store, temporaryName: "\(leaseID).\(own.order.count).pack.part")
+        statistics.storedBytes += UInt64(PackFormat.headerSize + PackFormat.trailerSize)
+        writer = new
+        return new
+    }
+
+    private var leaseID: String { lease?.id ?? "none" }
+
+    private func sealPack() throws(StoreError) {
+        guard let writer, !writer.isEmpty else { return }
+        let (pack, index) = try writer.seal()
+        self.writer = nil
+        own.add(pack, index)
+        try own.mergeIndexes(store, temporaryName: "\(leaseID).\(own.order.count).index.part")
+        // The kernel writes meanwhile: waiting for a pack comes two packs later.
+        unstaged.append(pack)
+        while unstaged.count > 2 { try unstaged.removeFirst().stage(store.layout, lease: leaseID) }
+    }
+
+    /// Room for frames that several threads encode.
+    func encodeBuffer(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if encodeSlots.bytes.count < count { encodeSlots = ByteBuffer(count: count) }
+        return encodeSlots.bytes
+    }
+
+    // MARK: Reading back
+
+    /// A frame of this ingest that holds an object; nil when the object is not its own.
+    func ownFrame(_ digest: Digest) throws(StoreError) -> Frame? {
+        if own.open.contains(digest) {
+            try sealFrame(&small)
+            try sealFrame(&pages)
+        }
+        if let lastFrame, lastFrame.index(of: digest) != nil { return lastFrame }
+        let bytes: [UInt8]
+        if let writer, let place = writer.entries[digest] {
+            bytes = try writer.frame(at: place)
+        } else if let (pack, place) = own.place(of: digest) {
+            bytes = try pack.frame(at: place, in: store.fileSystem)
+        } else {
+            return nil
+        }
+        guard let stored = StoredFrame(parsing: bytes), let frame = Frame(stored) else {
+            throw StoreError(.damaged, "a frame just written reads back wrong: the disk or memory is defective")
+        }
+        lastFrame = frame
+        return frame
+    }
+
+    // MARK: The end
+
+    /// Makes all objects durable and visible to readers.
+    ///
+    /// The lease is still held: update refs, then let go of the ingest or call ``close()``.
+    package func finish() throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            try sealFrame(&small)
+            try sealFrame(&pages)
+            try sealPack()
+            for pack in unstaged { try pack.stage(store.layout, lease: leaseID) }
+            unstaged.removeAll()
+            if !own.order.isEmpty {
+                for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
+                try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
+                _ = try store.keeper.publish(
+                    own.indexes, wanted: { _ in true }, temporaryName: "\(leaseID).index")
+                try store.keeper.reload()
+            }
+        }
+        state = .finished
+        store.keeper.mergeIndexes()
+    }
+
+    /// Finishes, changes refs, and lets go of the lease.
+    @discardableResult
+    package func publish(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+        try finish()
+        let operation = try store.updateRefs(changes, operation: operation)
+        close()
+        return operation
+    }
+
+    /// Ends the ingest and its lease. What was not finished is gone.
+    package func close() {
+        if case .open = state { discard() }
+        if case .failed = state { discard() }
+        state = .closed
+        lease = nil
+    }
+
+    private func discard() {
+        writer = nil
+        unstaged.removeAll()
+        if case .finished = state { return }
+        for pack in own.order {
+            // What has its final name already is sound, and garbage at worst.
+            if let path = pack.path, path.hasPrefix(store.layout.temporary) { try? store.fileSystem.unlink(path) }
+        }
+        own = OwnObjects()
+    }
+
+    /// Runs a step that writes. After one that failed the ingest cannot go on: a frame or pack may be half written.
+    func guarded<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        switch state {
+        case .open: break
+        case .finished, .closed: throw StoreError(.closed, "the ingest has ended; begin another one")
+        case .failed(let error):
+            throw StoreError(
+                .closed, "the ingest has failed before; begin another one", path: error.path, cause: error.description)
+        }
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            state = .failed(error)
+            throw error
+        }
+    }
+}
+
+extension ContentStore {
+    /// Begins to write. The label says in the lease what for.
+    package func beginIngest(label: String, options: IngestOptions = IngestOptions()) throws(StoreError) -> Ingest {
+        try sweep()
+        return try Ingest(self, label: label, options: options)
+    }
+}

@@ -1,0 +1,123 @@
+import Glibc
+
+/// What a lease file says.
+package struct LeaseDescription: Hashable, Sendable, Codable {
+    /// What the holder does, for people.
+    package var label: String
+    /// The process that holds it.
+    package var process: Int32
+    package var started: Timestamp
+    /// The number of the newest operation when it began; 0 when there was none.
+    package var operation: UInt64
+    /// Commits or roots of trees that are in use although no ref may name them.
+    package var pins: [Digest]
+}
+
+extension LeaseDescription {
+    var json: JSONValue {
+        .object([
+            "label": .string(label), "operation": .integer(Int64(clamping: operation)),
+            "pins": .array(pins.map { JSONValue($0) }), "process": .integer(Int64(process)), "time": started.json,
+        ])
+    }
+
+    init?(json: JSONValue) {
+        guard
+            let label = json["label"]?.stringValue, let started = Timestamp(json: json["time"]),
+            let operation = json["operation"]?.integerValue.flatMap({ UInt64(exactly: $0) }),
+            let process = json["process"]?.integerValue.flatMap({ Int32(exactly: $0) }),
+            let pins = json["pins"]?.arrayValue?.compactMap(\.digestValue)
+        else { return nil }
+        self.init(label: label, process: process, started: started, operation: operation, pins: pins)
+    }
+}
+
+/// Keeps objects from being collected: as long as it lives, and no longer than its process.
+package final class Lease: Sendable {
+    /// The name of its file: 32 hexadecimal digits.
+    let id: String
+    private let path: String
+    private let file: TemporaryFile
+
+    fileprivate init(_ store: ContentStore, _ description: LeaseDescription) throws(StoreError) {
+        let id = StoreLayout.uniqueName()
+        let path = "\(store.layout.leases)/\(id)"
+        let spare = store.layout.temporary("lease-\(id)")
+        var file = try TemporaryFile(named: spare, in: store.layout.leases, fileSystem: store.fileSystem)
+        guard try file.descriptor.lock(exclusive: true, wait: true) else {
+            throw StoreError(.busy, "a lease just made is locked by somebody else", path: path)
+        }
+        try SealedText.seal(description.json.canonicalBytes()).withBytes { bytes throws(StoreError) in
+            try file.descriptor.write(bytes, at: 0)
+        }
+        try file.publish(as: path, spare: spare)
+        self.id = id
+        self.path = path
+        self.file = file
+    }
+
+    deinit {
+        try? file.descriptor.fileSystem.unlink(path)
+    }
+}
+
+extension ContentStore {
+    /// Takes a lease: what is reachable now, what the pins reach, and what is written from now on is not collected while it lives.
+    package func lease(label: String, pins: [Digest] = []) throws(StoreError) -> Lease {
+        let numbers = try operationFileNames().compactMap { ContentStore.operationNumber(inFile: $0) }
+        return try Lease(
+            self,
+            LeaseDescription(
+                label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins))
+    }
+
+    /// The leases that living processes hold.
+    package func leases() throws(StoreError) -> [LeaseDescription] {
+        var leases: [LeaseDescription] = []
+        for id in try names(of: layout.leases) {
+            let path = "\(layout.leases)/\(id)"
+            guard try isHeld(path) else { continue }
+            guard
+                let bytes = try? FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem),
+                let text = SealedText.open(bytes), let json = JSONParser.parse(text),
+                let lease = LeaseDescription(json: json)
+            else { continue }
+            leases.append(lease)
+        }
+        return leases.sorted { $0.started < $1.started }
+    }
+
+    /// Deletes leases of the dead, and what they left in `tmp/`.
+    func sweep() throws(StoreError) {
+        // Files first: whoever made one had its lease before, so a lease that is not there afterwards is over.
+        let files = try names(of: layout.temporary)
+        var live: Set<String> = []
+        for id in try names(of: layout.leases) {
+            let path = "\(layout.leases)/\(id)"
+            if try isHeld(path) { live.insert(id) } else { try? fileSystem.unlink(path) }
+        }
+        for file in files {
+            guard let id = file.split(separator: ".").first, id.utf8.count == 32, !live.contains(String(id)) else {
+                continue
+            }
+            try? fileSystem.unlink(layout.temporary(file))
+        }
+    }
+
+    private func names(of directory: String) throws(StoreError) -> [String] {
+        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
+            try fileSystem.entries(of: directory)
+        }
+    }
+
+    /// Whether somebody holds the lock of a file; false when it is gone.
+    private func isHeld(_ path: String) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            let file = try FileDescriptor(path, flags: O_RDONLY, in: fileSystem, "opening a lease")
+            return try !file.lock(exclusive: true, wait: false)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return false
+        }
+    }
+}

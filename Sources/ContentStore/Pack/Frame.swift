@@ -1,0 +1,74 @@
+import Synchronization
+
+/// A frame read from a pack: both CRCs are right. Nothing is known yet about digests.
+struct StoredFrame: Sendable {
+    let header: FrameHeader
+    /// The whole frame, header first; may be followed by other bytes.
+    let bytes: [UInt8]
+
+    /// Takes bytes as a frame whose header was checked; nil unless the CRC of the stored bytes is right.
+    init?(checking bytes: [UInt8], header: FrameHeader) {
+        guard header.frameSize <= bytes.count else { return nil }
+        let crc = bytes.withUnsafeBytes { CRC32C.checksum($0.part(header.size, header.storedLength)) }
+        guard crc == header.storedCRC else { return nil }
+        self.header = header
+        self.bytes = bytes
+    }
+
+    /// Takes bytes as a frame; nil unless both CRCs are right.
+    init?(parsing bytes: [UInt8]) {
+        guard let header = FrameHeader(parsing: bytes.span.bytes) else { return nil }
+        self.init(checking: bytes, header: header)
+    }
+
+    /// Decodes into a buffer of exactly the plain length; false when the stored bytes do not decode.
+    func decode(into plain: UnsafeMutableRawBufferPointer) -> Bool {
+        guard plain.count == header.plainLength else { return false }
+        return bytes.withUnsafeBytes {
+            header.codec.decode($0.part(header.size, header.storedLength), into: plain)
+        }
+    }
+}
+
+/// A decoded frame, as it is kept in the cache.
+final class Frame: Sendable {
+    let records: [ObjectRecord]
+    /// Where each object begins in `bytes`.
+    private let starts: [Int]
+    let bytes: [UInt8]
+    /// Bit i: object i was found to have its digest. Only the first 64 are remembered.
+    private let checked = Atomic<UInt64>(0)
+
+    /// Decodes a frame; nil when the stored bytes do not decode.
+    init?(_ stored: StoredFrame) {
+        var isDecoded = false
+        bytes = [UInt8](unsafeUninitializedCapacity: stored.header.plainLength) { buffer, count in
+            isDecoded = stored.decode(into: UnsafeMutableRawBufferPointer(buffer))
+            count = isDecoded ? stored.header.plainLength : 0
+        }
+        records = stored.header.records
+        var position = 0
+        starts = records.map { record in
+            defer { position += record.length }
+            return position
+        }
+        if !isDecoded { return nil }
+    }
+
+    /// The number of the object with this digest.
+    func index(of digest: Digest) -> Int? {
+        records.firstIndex { $0.digest == digest }
+    }
+
+    /// The bytes of object `index`, if they have its digest (for an indirect one: without that check, its parts are checked).
+    func object(_ index: Int) -> Range<Int>? {
+        let range = starts[index]..<starts[index] + records[index].length
+        if records[index].isIndirect { return range }
+        let bit: UInt64 = index < 64 ? 1 << UInt64(index) : 0
+        if checked.load(ordering: .relaxed) & bit != 0 { return range }
+        let digest = bytes.withUnsafeBytes { Digest(of: $0.part(range.lowerBound, range.count)) }
+        guard digest == records[index].digest else { return nil }
+        checked.bitwiseOr(bit, ordering: .relaxed)
+        return range
+    }
+}

@@ -1,0 +1,76 @@
+import Glibc
+
+/// A pack opened for reading. Any number of threads may read it.
+final class PackFile: Sendable {
+    private let file: FileDescriptor
+    /// The size when it was opened; a published pack never changes.
+    let size: UInt64
+
+    var path: String { file.path }
+
+    init(_ path: String, in fileSystem: any FileSystem) throws(StoreError) {
+        let file = try FileDescriptor(path, flags: O_RDONLY, in: fileSystem, "opening a pack")
+        size = try file.size()
+        self.file = file
+    }
+
+    func damage(_ what: String, at offset: UInt64) -> StoreError {
+        StoreError(
+            .damaged, "\(what) at offset \(offset) of a pack; `store verify` lists what is affected", path: file.path)
+    }
+
+    /// Reads exactly these bytes.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) {
+        guard try file.read(into: buffer, at: offset) == buffer.count else {
+            throw damage("bytes are missing", at: offset)
+        }
+    }
+
+    /// Reads exactly these bytes.
+    func read(at offset: UInt64, count: Int) throws(StoreError) -> [UInt8] {
+        guard count >= 0, offset <= size, UInt64(count) <= size - offset else {
+            throw damage("\(count) bytes are expected", at: offset)
+        }
+        var bytes = [UInt8](repeating: 0, count: count)
+        try bytes.withMutableBytes { buffer throws(StoreError) in try read(into: buffer, at: offset) }
+        return bytes
+    }
+
+    /// Reads a frame and checks both of its CRCs.
+    ///
+    /// - Parameter sizeHint: how much to read at first; more is read when the header says so.
+    func frame(at offset: UInt64, sizeHint: Int) throws(StoreError) -> StoredFrame {
+        guard offset < size else { throw damage("a frame is expected", at: offset) }
+        let most = size - offset
+        var bytes = try read(at: offset, count: Int(min(UInt64(max(sizeHint, FrameHeader.fixedSize)), most)))
+        if let headerSize = FrameHeader.size(announcedBy: bytes.span.bytes), headerSize > bytes.count {
+            try extend(&bytes, to: headerSize, at: offset)
+        }
+        guard let header = FrameHeader(parsing: bytes.span.bytes) else {
+            throw damage("there is no sound frame header", at: offset)
+        }
+        if header.frameSize > bytes.count { try extend(&bytes, to: header.frameSize, at: offset) }
+        guard let frame = StoredFrame(checking: bytes, header: header) else {
+            throw damage("the bytes of the frame are damaged", at: offset)
+        }
+        return frame
+    }
+
+    private func extend(_ bytes: inout [UInt8], to count: Int, at offset: UInt64) throws(StoreError) {
+        bytes += try read(at: offset + UInt64(bytes.count), count: count - bytes.count)
+    }
+
+    /// Reads the header of a frame, and nothing of its bytes.
+    func frameHeader(at offset: UInt64) throws(StoreError) -> FrameHeader {
+        let guess = FrameHeader.fixedSize + 16 * FrameHeader.recordSize
+        guard offset < size else { throw damage("a frame is expected", at: offset) }
+        var bytes = try read(at: offset, count: Int(min(UInt64(guess), size - offset)))
+        if let headerSize = FrameHeader.size(announcedBy: bytes.span.bytes), headerSize > bytes.count {
+            try extend(&bytes, to: headerSize, at: offset)
+        }
+        guard let header = FrameHeader(parsing: bytes.span.bytes) else {
+            throw damage("there is no sound frame header", at: offset)
+        }
+        return header
+    }
+}

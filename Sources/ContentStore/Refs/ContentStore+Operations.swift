@@ -1,0 +1,70 @@
+import Glibc
+
+extension ContentStore {
+    /// Changes refs, and records that in the operation log.
+    ///
+    /// If one of the refs is not what is expected, none is changed, and the error is `exists` (it was expected not to exist) or
+    /// `conflict`. Each ref is changed atomically; a crash may leave some changed and others not, which the log shows. The changes are
+    /// durable when this returns.
+    @discardableResult
+    package func updateRefs(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+        let transaction = try RefTransaction(self)
+        try transaction.recover()
+        return try transaction.apply(changes, operation: operation)
+    }
+
+    /// The operation log, oldest first. A damaged entry is left out; ``verify(level:progress:)`` reports it.
+    package func operations() throws(StoreError) -> [Operation] {
+        var operations: [UInt64: Operation] = [:]
+        // A final record comes before a pending one of the same number.
+        for file in try operationFileNames().sorted() {
+            do throws(StoreError) {
+                let operation = try operation(inFile: file)
+                if operations[operation.number] == nil { operations[operation.number] = operation }
+            } catch {
+                // Not found: completed between listing and reading.
+                guard error.code == .damaged || error.code == .notFound else { throw error }
+            }
+        }
+        return operations.values.sorted { $0.number < $1.number }
+    }
+
+    /// The files of the operation log.
+    func operationFileNames() throws(StoreError) -> [String] {
+        try calling("listing the operations", path: layout.operations) { () throws(SystemCallError) in
+            try fileSystem.entries(of: layout.operations)
+        }.filter { ContentStore.operationNumber(inFile: $0) != nil }
+    }
+
+    /// Reads one entry of the log.
+    func operation(inFile file: String) throws(StoreError) -> Operation {
+        let path = "\(layout.operations)/\(file)"
+        let bytes = try FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem)
+        guard
+            let text = SealedText.open(bytes), let json = JSONParser.parse(text),
+            let operation = Operation(json: json), operation.number == ContentStore.operationNumber(inFile: file)
+        else { throw StoreError(.damaged, "an entry of the operation log is damaged", path: path) }
+        return operation
+    }
+
+    static func operationFileName(_ number: UInt64) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(0, 20 - text.count)) + text
+    }
+
+    /// The number in the name of a final or pending entry.
+    static func operationNumber(inFile file: String) -> UInt64? {
+        let stem = file.hasSuffix(".pending") ? String(file.dropLast(8)) : file
+        guard stem.utf8.count == 20, let number = UInt64(stem), number < UInt64.max, operationFileName(number) == stem
+        else { return nil }
+        return number
+    }
+
+    /// Writes a new file and waits until its bytes are on disk. The name is not yet.
+    func writeDurably(_ bytes: [UInt8], to path: String) throws(StoreError) {
+        let file = try FileDescriptor(
+            path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644, in: fileSystem, "making a file")
+        try bytes.withBytes { bytes throws(StoreError) in try file.write(bytes, at: 0) }
+        try file.synchronize(dataOnly: false)
+    }
+}

@@ -1,0 +1,189 @@
+import Glibc
+
+/// One change of refs, under the lock of all refs. See step 5 of <doc:Format#Order-of-writing-and-every-crash-window>.
+struct RefTransaction: ~Copyable {
+    private let store: ContentStore
+    private let lock: FileDescriptor
+
+    private static let pendingSuffix = ".pending"
+
+    init(_ store: ContentStore) throws(StoreError) {
+        let lock = try FileDescriptor(
+            store.layout.refsLock, flags: O_RDWR | O_CREAT, in: store.fileSystem, "opening the lock of the refs")
+        _ = try lock.lock(exclusive: true, wait: true)
+        self.store = store
+        self.lock = lock
+    }
+
+    /// Removes what a writer left behind that died with the lock, and completes its record.
+    func recover() throws(StoreError) {
+        let fileSystem = store.fileSystem
+        let layout = store.layout
+        let leftovers = try calling("listing temporary files", path: layout.temporary) { () throws(SystemCallError) in
+            try fileSystem.entries(of: layout.temporary)
+        }
+        for name in leftovers where name.hasPrefix("ref-") { try? fileSystem.unlink(layout.temporary(name)) }
+        for file in try operationFiles() where file.hasSuffix(RefTransaction.pendingSuffix) {
+            let path = "\(layout.operations)/\(file)"
+            do throws(StoreError) {
+                try complete(try store.operation(inFile: file))
+            } catch {
+                // The record was whole when it got its name, so this is damage, and nothing can be learnt from it.
+                guard error.code == .damaged else { throw error }
+                try? fileSystem.unlink(path)
+            }
+        }
+    }
+
+    /// Does the changes.
+    func apply(_ changes: [RefChange], operation label: String) throws(StoreError) -> Operation {
+        let olds = try check(changes)
+        let number = try nextNumber()
+        var operation = Operation(
+            number: number, operation: label, time: .now(),
+            changes: zip(changes, olds).map {
+                Operation.Change(ref: $0.name, old: $1, new: $0.new, applied: false)
+            })
+        // Everything that may fail for want of space is done before the first ref changes.
+        var prepared: [(path: String, temporary: String?)] = []
+        func discard() {
+            for file in prepared {
+                if let temporary = file.temporary { try? store.fileSystem.unlink(temporary) }
+            }
+        }
+        do throws(StoreError) {
+            for change in changes {
+                let path = "\(store.layout.refs)/\(try RefName.fileName(change.name))"
+                guard let new = change.new else {
+                    prepared.append((path, nil))
+                    continue
+                }
+                let temporary = store.layout.temporary("ref-\(StoreLayout.uniqueName())")
+                prepared.append((path, temporary))
+                let text = SealedText.seal(Array("digest \(new.hex)".utf8), context: Array(change.name.utf8))
+                try store.writeDurably(text, to: temporary)
+            }
+            try write(operation, pending: true)
+        } catch {
+            discard()
+            throw error
+        }
+        do throws(StoreError) {
+            for (index, file) in prepared.enumerated() {
+                try change(file.path, to: file.temporary)
+                operation.changes[index].applied = true
+            }
+            try FileDescriptor.synchronizeDirectory(store.layout.refs, in: store.fileSystem)
+        } catch {
+            discard()
+            try? complete(operation)
+            throw error
+        }
+        // The refs are changed; if the record cannot be completed now, the next change does it.
+        try? complete(operation)
+        return operation
+    }
+
+    /// The present values, if they are as expected and the new ones are in the store.
+    private func check(_ changes: [RefChange]) throws(StoreError) -> [Digest?] {
+        var olds: [Digest?] = []
+        var names: Set<String> = []
+        for change in changes {
+            guard names.insert(change.name).inserted else {
+                throw StoreError(.invalid, "ref \(change.name) is to be changed twice at once")
+            }
+            var old: Digest?
+            do throws(StoreError) {
+                old = try store.ref(change.name)
+            } catch {
+                // A damaged ref may be replaced or removed by a caller who does not care what it was.
+                guard error.code == .damaged, change.expected == nil else { throw error }
+            }
+            if let expected = change.expected, expected != old {
+                let found = old.map { "is \($0.short)" } ?? "does not exist"
+                switch expected {
+                case .none:
+                    throw StoreError(
+                        .exists, "ref \(change.name) exists already (it \(found)); choose another name or remove it")
+                case .some(let expected):
+                    throw StoreError(
+                        .conflict,
+                        "ref \(change.name) \(found) and not \(expected.short): somebody changed it meanwhile; try again"
+                    )
+                }
+            }
+            if let new = change.new {
+                guard try store.contains(new) else {
+                    throw StoreError(
+                        .notFound,
+                        "ref \(change.name) is to name \(new.short), which is not in the store; finish the ingest first"
+                    )
+                }
+            }
+            olds.append(old)
+        }
+        return olds
+    }
+
+    private func change(_ path: String, to temporary: String?) throws(StoreError) {
+        let fileSystem = store.fileSystem
+        do {
+            if let temporary {
+                try fileSystem.rename(temporary, to: path)
+            } else {
+                try fileSystem.unlink(path)
+            }
+        } catch {
+            // Removing what is not there is no failure.
+            if temporary == nil, error.number == ENOENT { return }
+            throw StoreError(error, "changing a ref", path: path)
+        }
+    }
+
+    private func operationFiles() throws(StoreError) -> [String] {
+        let store = store
+        return try calling("listing the operations", path: store.layout.operations) { () throws(SystemCallError) in
+            try store.fileSystem.entries(of: store.layout.operations)
+        }
+    }
+
+    private func nextNumber() throws(StoreError) -> UInt64 {
+        let numbers = try operationFiles().compactMap { ContentStore.operationNumber(inFile: $0) }
+        return (numbers.max() ?? 0) + 1
+    }
+
+    /// Writes the record of an operation and waits until it and its name are on disk.
+    private func write(_ operation: Operation, pending: Bool) throws(StoreError) {
+        let name = ContentStore.operationFileName(operation.number)
+        let path = "\(store.layout.operations)/\(name)\(pending ? RefTransaction.pendingSuffix : "")"
+        let temporary = store.layout.temporary("ref-\(StoreLayout.uniqueName())")
+        let fileSystem = store.fileSystem
+        do throws(StoreError) {
+            try store.writeDurably(SealedText.seal(operation.json.canonicalBytes()), to: temporary)
+            try calling("adding to the operation log", path: path) { () throws(SystemCallError) in
+                try fileSystem.rename(temporary, to: path)
+            }
+        } catch {
+            try? fileSystem.unlink(temporary)
+            throw error
+        }
+        try FileDescriptor.synchronizeDirectory(store.layout.operations, in: fileSystem)
+    }
+
+    /// Turns a pending record into a final one that says what came to be.
+    private func complete(_ operation: Operation) throws(StoreError) {
+        var operation = operation
+        for (index, change) in operation.changes.enumerated() {
+            do throws(StoreError) {
+                operation.changes[index].applied = try store.ref(change.ref) == change.new
+            } catch {
+                // A ref that is damaged is not what it was to become.
+                guard error.code == .damaged else { throw error }
+                operation.changes[index].applied = false
+            }
+        }
+        try write(operation, pending: false)
+        let path = "\(store.layout.operations)/\(ContentStore.operationFileName(operation.number))"
+        try? store.fileSystem.unlink(path + RefTransaction.pendingSuffix)
+    }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import Synchronization
+
+/// A content-addressed store in a directory.
+///
+/// Any number of threads and processes may use one at the same time; readers take no locks. See <doc:Format> for the bytes.
+package final class ContentStore: Sendable {
+    /// The directory, as it was given.
+    package let path: String
+
+    let layout: StoreLayout
+    let fileSystem: any FileSystem
+    let keeper: CatalogKeeper
+    /// Open packs; some 64 descriptors at most.
+    let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 64))
+    let frames = Mutex(LRUCache<FrameKey, Frame>(limit: 16 << 20))
+    let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
+
+    struct FrameKey: Hashable, Sendable {
+        var pack: Digest
+        var offset: UInt32
+    }
+
+    static let formatText = "stemma content store\nversion 1\n"
+
+    private init(layout: StoreLayout, fileSystem: any FileSystem) {
+        path = layout.root
+        self.layout = layout
+        self.fileSystem = fileSystem
+        keeper = CatalogKeeper(layout: layout, fileSystem: fileSystem)
+    }
+
+    /// Opens a store, or makes an empty one in a directory that is not there or empty.
+    ///
+    /// Throws `notAStore` for a directory with other things in it, `unsupportedVersion` for a store of a newer version, and
+    /// `notFound` when there is no store and none is to be made.
+    package static func open(at path: String, createIfMissing: Bool) throws(StoreError) -> ContentStore {
+        try open(at: path, createIfMissing: createIfMissing, fileSystem: SystemFileSystem())
+    }
+
+    /// Opens a store with system calls of one's own, for tests.
+    package static func open(
+        at path: String, createIfMissing: Bool, fileSystem: any FileSystem
+    ) throws(StoreError) -> ContentStore {
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw StoreError(.invalid, "the path of a store is empty") }
+        let layout = StoreLayout(root: path)
+        let text: [UInt8]
+        do throws(StoreError) {
+            text = try FileDescriptor.contents(of: layout.format, limit: 4096, in: fileSystem)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            guard createIfMissing else {
+                throw StoreError(.notFound, "there is no store here; create one, or name another directory", path: path)
+            }
+            try create(layout, fileSystem)
+            return ContentStore(layout: layout, fileSystem: fileSystem)
+        }
+        try checkFormat(text, layout)
+        return ContentStore(layout: layout, fileSystem: fileSystem)
+    }
+
+    private static func checkFormat(_ bytes: [UInt8], _ layout: StoreLayout) throws(StoreError) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        if text == formatText { return }
+        let lines = text.split(separator: "\n")
+        guard lines.first == "stemma content store", lines.count >= 2, lines[1].hasPrefix("version ") else {
+            throw StoreError(
+                .notAStore, "the file `format` is not that of a content store; name another directory",
+                path: layout.root)
+        }
+        throw StoreError(
+            .unsupportedVersion,
+            "the store has format \(lines[1]), and this program knows version 1; use a newer program", path: layout.root
+        )
+    }
+
+    /// Makes the directories, then the file `format`: a crash before it leaves something that the next call completes.
+    private static func create(_ layout: StoreLayout, _ fileSystem: any FileSystem) throws(StoreError) {
+        func make(_ directory: String) throws(StoreError) {
+            do {
+                try fileSystem.makeDirectory(directory)
+            } catch {
+                guard error.number == EEXIST else { throw StoreError(error, "making a directory", path: directory) }
+            }
+        }
+        try make(layout.root)
+        let names = try calling("listing the directory", path: layout.root) { () throws(SystemCallError) in
+            try fileSystem.entries(of: layout.root)
+        }
+        let own = Set(layout.directories.map { $0.dropFirst(layout.root.count + 1) })
+        if let other = names.first(where: { !own.contains($0[...]) && $0 != "format" }) {
+            throw StoreError(
+                .notAStore, "the directory is not empty and not a store (it holds \(other)); name another one",
+                path: layout.root)
+        }
+        for directory in layout.directories { try make(directory) }
+        try FileDescriptor.synchronizeDirectory(layout.root, in: fileSystem)
+        let spare = layout.temporary("format-\(StoreLayout.uniqueName())")
+        var file = try TemporaryFile(named: spare, in: layout.temporary, fileSystem: fileSystem)
+        try Array(formatText.utf8).withBytes { bytes throws(StoreError) in try file.descriptor.write(bytes, at: 0) }
+        try file.descriptor.synchronize(dataOnly: true)
+        try file.publish(as: layout.format, spare: spare)
+        try FileDescriptor.synchronizeDirectory(layout.root, in: fileSystem)
+    }
+}

@@ -1,0 +1,48 @@
+import Glibc
+
+extension StoreError {
+    /// The error of a failed system call, with what the user can do about it.
+    init(_ failure: SystemCallError, _ action: String, path: String) {
+        let code: Code
+        let message: String
+        switch failure.number {
+        case ENOSPC, EDQUOT:
+            code = .noSpace
+            message = "\(action): the file system is full; free some space and try again, nothing stored is lost"
+        case ENOENT:
+            code = .notFound
+            message = "\(action): there is no such file"
+        case EACCES, EPERM:
+            code = .permission
+            message = "\(action): permission denied; check the owner and mode of the store's directory"
+        case EROFS:
+            code = .permission
+            message = "\(action): the file system is mounted read-only"
+        case EEXIST:
+            code = .exists
+            message = "\(action): it exists already"
+        case EMFILE, ENFILE:
+            code = .io
+            message = "\(action): too many open files; raise the limit with ulimit -n"
+        case EIO:
+            code = .io
+            message = "\(action): the disk reports an error; check it (dmesg, smartctl) before going on"
+        default:
+            code = .io
+            message = "\(action) failed"
+        }
+        let text = strerror(failure.number).map { String(cString: $0) } ?? "error \(failure.number)"
+        self.init(code, message, path: path, cause: "\(failure.call): \(text)")
+    }
+}
+
+/// Runs system calls, giving their failures a place and an action.
+func calling<Result>(
+    _ action: @autoclosure () -> String, path: String, _ body: () throws(SystemCallError) -> Result
+) throws(StoreError) -> Result {
+    do {
+        return try body()
+    } catch {
+        throw StoreError(error, action(), path: path)
+    }
+}

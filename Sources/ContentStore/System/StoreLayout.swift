@@ -1,0 +1,42 @@
+import Glibc
+
+/// Where everything is in a store's directory.
+struct StoreLayout: Sendable {
+    let root: String
+
+    var format: String { "\(root)/format" }
+    var packs: String { "\(root)/packs" }
+    var indexes: String { "\(root)/indexes" }
+    var refs: String { "\(root)/refs" }
+    var operations: String { "\(root)/operations" }
+    var leases: String { "\(root)/leases" }
+    var temporary: String { "\(root)/tmp" }
+    var locks: String { "\(root)/locks" }
+    var refsLock: String { "\(root)/locks/refs" }
+    var indexesLock: String { "\(root)/locks/indexes" }
+
+    var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks] }
+
+    func pack(_ id: Digest) -> String { "\(packs)/\(id.hex).pack" }
+    func index(_ id: Digest) -> String { "\(indexes)/\(id.hex).index" }
+    func temporary(_ name: String) -> String { "\(temporary)/\(name)" }
+
+    static let packSuffix = ".pack"
+    static let indexSuffix = ".index"
+
+    /// The digest in the name of a pack or index; nil for any other file.
+    static func digest(inName name: String, suffix: String) -> Digest? {
+        guard name.utf8.count == 64 + suffix.utf8.count, name.hasSuffix(suffix) else { return nil }
+        let hex = name.dropLast(suffix.count)
+        guard let digest = Digest(hex: hex), digest.hex == hex else { return nil }
+        return digest
+    }
+
+    /// 32 hexadecimal digits that nobody else has.
+    static func uniqueName() -> String {
+        var generator = SystemRandomNumberGenerator()
+        let digits = Array("0123456789abcdef".utf8)
+        let characters = (0..<32).map { _ in digits[Int(generator.next() & 15)] }
+        return String(decoding: characters, as: UTF8.self)
+    }
+}
