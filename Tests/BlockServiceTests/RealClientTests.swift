@@ -72,7 +72,7 @@ import Testing
         ["--connections=1"], ["--connections=4", "--requests=64"], ["--synchronous"], ["--request-size=33554432"],
     ])
     func nbdcopyCopiesEveryByte(_ options: [String]) async throws {
-        let source = MemorySource.sparse(blocks: 1600)
+        let source = MemorySource.sparse(blocks: 600)
         try await serving(source) { server, directory in
             try Tool.run("nbdcopy", arguments: options + [try server.uri(forExport: "disk"), directory("copy.raw")])
             #expect(isEqual(try directory.read("copy.raw"), source.bytes))

@@ -1,5 +1,6 @@
 import DiskImage
 import Foundation
+import Glibc
 import Testing
 
 /// The VM state of real machines, and reading while QEMU goes on writing.
@@ -116,5 +117,38 @@ import Testing
             let index = try #require(snapshot.name.last.flatMap { Int(String($0)) })
             #expect(try bytes(of: final.vmState(of: snapshot)) == states[index - 1])
         }
+    }
+
+    /// As a run has it: an overlay whose base is served over NBD, saved by the monitor, ingested layer by layer.
+    @Test func overlayOnAnNBDBaseIsReadWithoutTheBase() throws {
+        let directory = try TemporaryDirectory()
+        let base = directory("base.raw")
+        let address = "nbd+unix:///?socket=\(directory("base.sock"))"
+        try Tool.run("truncate", ["-s", "64M", base])
+        let server = Process()
+        server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        server.arguments = ["qemu-nbd", "-r", "-t", "-f", "raw", "-k", directory("base.sock"), base]
+        server.standardOutput = FileHandle.nullDevice
+        server.standardError = FileHandle.nullDevice
+        try server.run()
+        // The test runner blocks SIGTERM, and its children inherit that.
+        defer { kill(server.processIdentifier, SIGKILL) }
+        while server.isRunning, !FileManager.default.fileExists(atPath: directory("base.sock")) { usleep(10_000) }
+        let path = directory("overlay.qcow2")
+        try Tool.qemuImg("create", "-q", "-u", "-f", "qcow2", "-b", address, "-F", "raw", path, "64M")
+        let machine = try StoppedMachine(disk: path)
+        try machine.monitor("qemu-io ide0-hd0 \\\"write -P 5 1M 100k\\\"")
+        try machine.monitor("savevm ready")
+        let image = try Qcow2Image(path: path)
+        let snapshot = try image.snapshot("ready")
+        #expect(image.backingFile == address && image.backingFormat == "raw")
+        let state = try bytes(of: image.vmState(of: snapshot))
+        #expect(state.starts(with: Self.streamHead) && state.last == UInt8(ascii: "}"))
+        let layer = try image.layer(of: snapshot)
+        let data = try layer.extents(from: 0, length: layer.virtualSize).filter { $0.kind == .data }
+        #expect(data == [DiskExtent(offset: 1 << 20, length: 128 << 10, kind: .data)])
+        #expect(try layer.bytes(at: (1 << 20) + 1000, count: 2) == [5, 5])
+        try machine.quit()
+        #expect(throws: DiskImageError.self) { try Qcow2Image(path: path).view(of: snapshot) }
     }
 }
