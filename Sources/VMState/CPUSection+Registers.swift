@@ -18,8 +18,9 @@ package struct SegmentState: Sendable, Hashable {
     package var base: UInt64
     /// In bytes.
     package var limit: UInt32
-    /// Second doubleword of the descriptor without limit and base: type 8-11, S 12, DPL 13-14, P 15, AVL 20, L 21, D/B 22,
-    /// G 23.
+    /// Second doubleword of the descriptor: type 8-11, S 12, DPL 13-14, P 15, AVL 20, L 21, D/B 22, G 23.
+    ///
+    /// The other bits (0-7, 16-19, 24-31) may hold pieces of base and limit and have no meaning here.
     package var flags: UInt32
 
     /// Makes a segment.

@@ -86,6 +86,11 @@ package struct RAMPageTable: RAMPageSink, RAMPageProvider {
         return .data
     }
 
+    /// The pages whose bytes are not all zero (a stream may send zero pages as data).
+    package var nonZero: [String: [UInt64: [UInt8]]] {
+        pages.mapValues { $0.filter { page in page.value.contains { $0 != 0 } } }.filter { !$0.value.isEmpty }
+    }
+
     /// Puts a page into the table.
     package mutating func set(_ block: String, page: UInt64, to bytes: [UInt8]) {
         pages[block, default: [:]][page] = bytes

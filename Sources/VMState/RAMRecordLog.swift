@@ -51,3 +51,15 @@ package struct RAMRecordLog: Sendable, Hashable {
         entries.append(entry)
     }
 }
+
+extension RAMRecordLog {
+    /// For each record that carries page contents, in order: whether it is a difference (XBZRLE).
+    package var isDelta: [Bool] {
+        entries.compactMap { entry in
+            guard entry.kind == .record else { return nil }
+            let flags = StreamFormat.RAMFlags(rawValue: entry.header)
+            if flags.contains(.xbzrle) { return true }
+            return flags.contains(.page) ? false : nil
+        }
+    }
+}
