@@ -9,7 +9,8 @@ enum BuiltInLayout {
         case ("cpu_common", 1): plain([("halted", "uint32", 4, 1), ("interrupt_request", "uint32", 4, 1)])
         case ("timer", 2):
             plain([
-                ("cpu_ticks_offset", "int64", 8, 1), ("unused", "unused_buffer", 8, 1), ("cpu_clock_offset", "int64", 8, 1),
+                ("cpu_ticks_offset", "int64", 8, 1), ("unused", "unused_buffer", 8, 1),
+                ("cpu_clock_offset", "int64", 8, 1),
             ])
         case ("kvmclock", 1): plain([("clock", "uint64", 8, 1)])
         case ("apic", 3): apic
@@ -21,7 +22,8 @@ enum BuiltInLayout {
     /// Both host bridges begin with the state that all PCI devices have.
     private static let hostBridge: FieldLayout = {
         let device = plain([
-            ("version_id", "int32 le", 4, 1), ("config[0]", "pci config", 256, 1), ("irq_state", "pci irq state", 16, 1),
+            ("version_id", "int32 le", 4, 1), ("config[0]", "pci config", 256, 1),
+            ("irq_state", "pci irq state", 16, 1),
         ])
         let node = FieldNode(
             name: "parent_obj", type: "struct", offset: 0, elementSize: device.size, count: 1, index: nil,
@@ -33,14 +35,16 @@ enum BuiltInLayout {
         ("apicbase", "uint32", 4, 1), ("id", "uint8", 1, 1), ("arb_id", "uint8", 1, 1), ("tpr", "uint8", 1, 1),
         ("spurious_vec", "uint32", 4, 1), ("log_dest", "uint8", 1, 1), ("dest_mode", "uint8", 1, 1),
         ("isr", "uint32", 4, 8), ("tmr", "uint32", 4, 8), ("irr", "uint32", 4, 8), ("lvt", "uint32", 4, 6),
-        ("esr", "uint32", 4, 1), ("icr", "uint32", 4, 2), ("divide_conf", "uint32", 4, 1), ("count_shift", "int32", 4, 1),
+        ("esr", "uint32", 4, 1), ("icr", "uint32", 4, 2), ("divide_conf", "uint32", 4, 1),
+        ("count_shift", "int32", 4, 1),
         ("initial_count", "uint32", 4, 1), ("initial_count_load_time", "int64", 8, 1), ("next_time", "int64", 8, 1),
         ("timer_expiry", "int64", 8, 1),
     ])
 
     private static let cpu: FieldLayout = {
         let segment: [(String, String, Int, Int)] = [
-            ("selector", "uint32", 4, 1), ("base", "uint64", 8, 1), ("limit", "uint32", 4, 1), ("flags", "uint32", 4, 1),
+            ("selector", "uint32", 4, 1), ("base", "uint64", 8, 1), ("limit", "uint32", 4, 1),
+            ("flags", "uint32", 4, 1),
         ]
         let children: [String: [(String, String, Int, Int)]] = [
             "env.segs": segment, "env.ldt": segment, "env.tr": segment, "env.gdt": segment, "env.idt": segment,
@@ -63,7 +67,8 @@ enum BuiltInLayout {
         for field in fields {
             layout.fields.append(
                 FieldNode(
-                    name: field.name, type: field.type, offset: layout.size, elementSize: field.size, count: field.count,
+                    name: field.name, type: field.type, offset: layout.size, elementSize: field.size,
+                    count: field.count,
                     index: nil, children: []))
             layout.size += field.size * field.count
         }

@@ -44,7 +44,8 @@ package struct DescriptorByteOutput: ByteOutput {
                 done += result
                 count += UInt64(result)
             } else if errno != EINTR {
-                throw VMStateError(.io, "cannot write the stream", offset: count, file: name, cause: systemErrorText(errno))
+                throw VMStateError(
+                    .io, "cannot write the stream", offset: count, file: name, cause: systemErrorText(errno))
             }
         }
     }

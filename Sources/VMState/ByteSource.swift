@@ -43,7 +43,9 @@ package struct ArrayByteSource: ByteSource {
         guard let start = Int(exactly: offset), start <= bytes.count, bytes.count - start >= buffer.count else {
             throw VMStateError(.truncated, "the stream ends before \(buffer.count) more bytes", offset: offset)
         }
-        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count])) }
+        bytes.withUnsafeBytes {
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count]))
+        }
     }
 }
 

@@ -40,7 +40,9 @@ package struct CPUSection: Sendable, Hashable {
     package func unsigned(_ path: String) throws(VMStateError) -> UInt64 { try section.unsigned(path) }
 
     /// Overwrites a field by name.
-    package mutating func set(_ path: String, to value: UInt64) throws(VMStateError) { try section.set(path, to: value) }
+    package mutating func set(_ path: String, to value: UInt64) throws(VMStateError) {
+        try section.set(path, to: value)
+    }
 
     /// Whether a subsection such as `cpu/nested_state` is there.
     package func hasSubsection(_ name: String) -> Bool { section.contains(name) }

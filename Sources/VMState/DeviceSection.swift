@@ -133,7 +133,8 @@ extension DeviceSection {
 
     private func notAnInteger(_ path: String, _ place: FieldPlace) -> VMStateError {
         VMStateError(
-            .inconsistent, "the field has \(place.range.count) bytes (\(place.count) x \(place.elementSize)), no integer",
+            .inconsistent,
+            "the field has \(place.range.count) bytes (\(place.count) x \(place.elementSize)), no integer",
             section: name, field: path)
     }
 }

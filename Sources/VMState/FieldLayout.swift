@@ -36,7 +36,19 @@ struct FieldLayout: Sendable, Hashable {
     var size: Int
 
     /// All places that a path can mean; more than one if names collide.
+    ///
+    /// A field whose own name is the whole path wins over fields of structures: the i8254 has both a field
+    /// "channels[0].next_transition_time" and structures "channels" with a field "next_transition_time".
     func places(_ path: String) -> [FieldPlace] {
+        let exact = fields.filter { $0.name == path && $0.index == nil }
+        if exact.count == 1 {
+            let start = exact[0].offset
+            return [
+                FieldPlace(
+                    range: start..<start + exact[0].size, type: exact[0].type, count: exact[0].count,
+                    elementSize: exact[0].elementSize)
+            ]
+        }
         var found: [FieldPlace] = []
         Self.match(Array(path.utf8)[...], fields, base: 0, &found)
         return found

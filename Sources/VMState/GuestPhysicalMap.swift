@@ -27,6 +27,13 @@ package struct GuestPhysicalMap: Sendable, Hashable {
         package var offset: UInt64
         /// Writes change the block.
         package var isWritable: Bool
+
+        /// Makes a place.
+        package init(block: String, offset: UInt64, isWritable: Bool) {
+            self.block = block
+            self.offset = offset
+            self.isWritable = isWritable
+        }
     }
 
     /// All regions, upwards, without overlaps.
@@ -41,7 +48,8 @@ package struct GuestPhysicalMap: Sendable, Hashable {
         }
         guard let machine = MachineType(name: name) else {
             throw VMStateError(
-                .unsupported, "the memory map of machine type \(name) is not known; pc-i440fx-* and pc-q35-* are supported")
+                .unsupported,
+                "the memory map of machine type \(name) is not known; pc-i440fx-* and pc-q35-* are supported")
         }
         guard let ram = stream.mainRAM else {
             throw VMStateError(.notFound, "the stream has no RAM block pc.ram", section: "ram")
@@ -107,7 +115,8 @@ package struct GuestPhysicalMap: Sendable, Hashable {
     }
 
     /// A segment below 1 MiB: RAM, or the ROM behind it.
-    private mutating func add(_ segment: ProgrammableAttributes.Segment, ram: RAMBlock, bios: RAMBlock?, rom: RAMBlock?) {
+    private mutating func add(_ segment: ProgrammableAttributes.Segment, ram: RAMBlock, bios: RAMBlock?, rom: RAMBlock?)
+    {
         if segment.readsRAM {
             regions.append(
                 Region(

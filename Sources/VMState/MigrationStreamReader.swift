@@ -99,7 +99,8 @@ struct StreamParser<Source: ByteSource> {
             return
         }
         guard cursor.remaining <= UInt64(limits.padding) else {
-            throw VMStateError(.malformed, "\(cursor.remaining) unknown bytes after the end of the stream", offset: place)
+            throw VMStateError(
+                .malformed, "\(cursor.remaining) unknown bytes after the end of the stream", offset: place)
         }
         let rest = try cursor.source.bytes(at: place, length: Int(cursor.remaining))
         if let index = rest.firstIndex(where: { $0 != 0 }) {
@@ -144,7 +145,8 @@ struct StreamParser<Source: ByteSource> {
                 offset: place)
         case 7:
             throw VMStateError(
-                .unsupported, "a packaged stream (postcopy or background-snapshot) is not supported; migrate without it",
+                .unsupported,
+                "a packaged stream (postcopy or background-snapshot) is not supported; migrate without it",
                 offset: place)
         case 8: throw VMStateError(.unsupported, "a COLO replication stream is not supported", offset: place)
         default: throw VMStateError(.malformed, "unknown command \(code)", offset: place)

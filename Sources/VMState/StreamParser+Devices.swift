@@ -42,7 +42,8 @@ extension StreamParser {
         }
         devices.append(
             DeviceSection(
-                sectionID: id, idstr: idstr, instanceID: instance, versionID: version, payload: payload, layout: layout))
+                sectionID: id, idstr: idstr, instanceID: instance, versionID: version, payload: payload, layout: layout)
+        )
     }
 
     /// Bytes up to the section's footer, searched for because nothing says how long the section is.
@@ -53,7 +54,8 @@ extension StreamParser {
                 "the stream has neither a description of this section nor footers; its length cannot be known",
                 offset: cursor.offset, section: name)
         }
-        let mark = [StreamFormat.SectionType.footer.rawValue] + (0..<4).map { UInt8(truncatingIfNeeded: id >> (24 - 8 * $0)) }
+        let mark =
+            [StreamFormat.SectionType.footer.rawValue] + (0..<4).map { UInt8(truncatingIfNeeded: id >> (24 - 8 * $0)) }
         var from = minimum
         // A real section contains hardly ever what looks like its own footer; the bound is for hostile streams.
         for _ in 0..<64 {

@@ -21,7 +21,8 @@ extension StreamParser {
         }
         guard ram == nil else { throw VMStateError(.malformed, "a second RAM section", offset: place) }
         guard version == 4 else {
-            throw VMStateError(.unsupported, "version \(version) of the RAM section; QEMU 0.14 and later write 4", offset: place)
+            throw VMStateError(
+                .unsupported, "version \(version) of the RAM section; QEMU 0.14 and later write 4", offset: place)
         }
         ram = RAMSection(sectionID: id, instanceID: instance, versionID: version, blocks: [])
         usedIDs.insert(id)
@@ -174,7 +175,8 @@ extension StreamParser {
         let length: UInt16 = try cursor.integer("a RAM record")
         guard encoding == 1, length <= StreamFormat.pageSize else {
             throw VMStateError(
-                .malformed, "XBZRLE record with encoding \(encoding) and \(length) bytes", offset: place, section: "ram")
+                .malformed, "XBZRLE record with encoding \(encoding) and \(length) bytes", offset: place, section: "ram"
+            )
         }
         let encoded = try cursor.bytes(Int(length), "a RAM record")
         var bytes = [UInt8](repeating: 0, count: StreamFormat.pageSize)

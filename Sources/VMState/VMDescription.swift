@@ -84,7 +84,8 @@ package struct DeviceDescription: Sendable, Hashable {
         guard let name = node.member("name")?.string, let instance = node.member("instance_id")?.integer else {
             throw VMStateError(.malformed, "an entry of the description (vmdesc JSON) has no name or instance_id")
         }
-        guard let instanceID = UInt32(exactly: instance) ?? Int32(exactly: instance).map(UInt32.init(bitPattern:)) else {
+        guard let instanceID = UInt32(exactly: instance) ?? Int32(exactly: instance).map(UInt32.init(bitPattern:))
+        else {
             throw VMStateError(.malformed, "the description has the instance_id \(instance)", section: name)
         }
         self.name = name
