@@ -114,6 +114,9 @@ extension MigrationStream {
             at: place)
     }
 
+    /// Forgets the record log: the stream can then be written in canonical form only.
+    package mutating func discardRecordLog() { recordLog = nil }
+
     private func index(_ idstr: String, _ instanceID: UInt32) -> Int? {
         devices.firstIndex { $0.idstr == idstr && $0.instanceID == instanceID }
     }

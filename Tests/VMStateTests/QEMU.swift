@@ -14,6 +14,8 @@ final class QEMU {
     }
 
     init(_ arguments: [String]) throws {
+        // A QEMU that refused its snapshot is gone when the next command is written.
+        signal(SIGPIPE, SIG_IGN)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
             ["qemu-system-x86_64", "-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"] + arguments
@@ -30,7 +32,8 @@ final class QEMU {
     func execute(_ command: String, _ arguments: [String: Any] = [:]) throws -> Any {
         var line = try JSONSerialization.data(withJSONObject: ["execute": command, "arguments": arguments])
         line.append(0x0a)
-        try input.fileHandleForWriting.write(contentsOf: line)
+        // If QEMU is gone, the reply says why.
+        try? input.fileHandleForWriting.write(contentsOf: line)
         let answer = try reply(where: { $0["return"] != nil || $0["error"] != nil })
         guard let value = answer["return"] else { throw Failure(description: "\(command): \(answer)") }
         return value
