@@ -1,0 +1,47 @@
+import CPUModel
+import GuestInspection
+import VMState
+
+/// All that a check may look at.
+package struct CheckContext: Sendable {
+    /// The snapshot without RAM.
+    package var stream: MigrationStream
+    /// Its CPUs in order.
+    package var cpus: [CPUSection]
+    /// What shall resume it.
+    package var target: TargetProfile
+    /// Who ran the guest.
+    package var origin: SnapshotOrigin
+    /// What was found of the kernel's log in RAM; nil if RAM was not searched.
+    package var kernelLog: [KernelLogEvidence]?
+    /// CPU with which the snapshot could be taken again, for the remedies.
+    package var captureModel: CaptureModel
+
+    /// Collects what checks need.
+    ///
+    /// - Parameters:
+    ///   - origin: who ran the guest, if that is known from elsewhere.
+    ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
+    ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
+    package init(
+        stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
+        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
+    ) throws(VMStateError) {
+        self.stream = stream
+        self.target = target
+        self.kernelLog = kernelLog
+        cpus = try stream.cpus()
+        guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
+        captureModel = CaptureModel(vendor: vendor, target: target)
+        if let origin, origin != .unknown {
+            self.origin = origin
+        } else {
+            self.origin = SnapshotOrigin(inferredFrom: stream, cpus: cpus)
+        }
+    }
+
+    /// The remedy of everything that a guest got used to under KVM.
+    var captureAgain: String {
+        "Boot the guest again with '-cpu \(captureModel.kvmArgument)' and take the snapshot anew"
+    }
+}

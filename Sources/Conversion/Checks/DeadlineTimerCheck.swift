@@ -1,0 +1,33 @@
+import VMState
+
+/// C09: a LAPIC timer in TSC-deadline mode never fires where that mode is not implemented.
+struct DeadlineTimerCheck: SnapshotCheck {
+    let id = "C09"
+    let title = "LAPIC timer mode"
+
+    func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
+        guard !context.target.hasTSCDeadline else { return [] }
+        var evidence: [Finding.Evidence] = []
+        for apic in context.stream.devices(named: "apic") {
+            // Entry 0 of the local vector table is the timer; its mode is in bits 17 and 18.
+            let timer = try apic.unsigned("lvt[0]")
+            guard timer & 0x6_0000 == 0x4_0000 else { continue }
+            evidence.append(
+                Finding.Evidence(section: apic.name, field: "lvt[0]", value: "\(hex(timer)): TSC-deadline"))
+        }
+        guard !evidence.isEmpty else { return [] }
+        for cpu in context.cpus where cpu.hasSubsection("cpu/msr_tscdeadline") {
+            let path = "cpu/msr_tscdeadline.env.tsc_deadline"
+            evidence.append(
+                Finding.Evidence(
+                    section: cpu.section.name, field: path,
+                    value: cpu.section.contains(path) ? hex(try cpu.unsigned(path)) : "present"))
+        }
+        return [
+            finding(
+                .fatal, "The guest uses the LAPIC timer in TSC-deadline mode", evidence: evidence,
+                effect: "The target ignores deadlines: no timer interrupt comes any more, and the guest hangs in HLT.",
+                remedy: "\(context.captureAgain) ('-tsc-deadline' is what matters).")
+        ]
+    }
+}

@@ -1,0 +1,31 @@
+import VMState
+
+/// C10: a guest in x2APIC mode talks to its LAPIC through MSRs that old TCGs ignore.
+struct X2APICCheck: SnapshotCheck {
+    let id = "C10"
+    let title = "x2APIC mode"
+
+    func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
+        var evidence: [Finding.Evidence] = []
+        for apic in context.stream.devices(named: "apic") {
+            let base = try apic.unsigned("apicbase")
+            guard base & 1 << 10 != 0 else { continue }
+            evidence.append(Finding.Evidence(section: apic.name, field: "apicbase", value: "\(hex(base)): x2APIC"))
+        }
+        guard !evidence.isEmpty else { return [] }
+        if context.target.hasX2APIC {
+            return [
+                finding(
+                    .note, "The guest's LAPIC is in x2APIC mode", evidence: evidence,
+                    effect: "The target has x2APIC; its CPU has to be started with it.",
+                    remedy: "Resume with '+x2apic' in '-cpu'.")
+            ]
+        }
+        return [
+            finding(
+                .fatal, "The guest's LAPIC is in x2APIC mode, which \(context.target.name) lacks", evidence: evidence,
+                effect: "Ends of interrupts and IPIs written to MSRs are ignored: the guest hangs in HLT.",
+                remedy: "Use QEMU 9.0 or later as the target. Or: \(context.captureAgain) ('-x2apic' is what matters).")
+        ]
+    }
+}

@@ -1,0 +1,1 @@
+../VMStateTests/Fixture.swift

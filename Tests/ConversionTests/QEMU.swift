@@ -1,0 +1,1 @@
+../VMStateTests/QEMU.swift
