@@ -12,6 +12,18 @@ package struct InternalSnapshot: Codable, Sendable, Hashable {
     package var seconds: Int64
     package var nanoseconds: Int64
 
+    package init(
+        name: String, ids: [String: String], machineStateNode: String?, machineStateSize: UInt64, seconds: Int64,
+        nanoseconds: Int64
+    ) {
+        self.name = name
+        self.ids = ids
+        self.machineStateNode = machineStateNode
+        self.machineStateSize = machineStateSize
+        self.seconds = seconds
+        self.nanoseconds = nanoseconds
+    }
+
     /// Whether every node of the machine holds it and one of them holds the machine state. A snapshot is incomplete
     /// when QEMU died while it was written.
     package func isComplete(for configuration: MachineConfiguration) -> Bool {

@@ -14,19 +14,28 @@ package enum Interruption {
         on signals: [Int32] = [SIGINT, SIGTERM, SIGHUP],
         _ operation: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
-        let received = Mutex<Int32?>(nil)
-        let box = SignalBox(received: received)
-        let task = Task { try await operation() }
+        let box = SignalBox()
         let previous = signals.map { signal($0, SIG_IGN) }
-        let sources = signals.map { number in
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+        let sources = signals.map { DispatchSource.makeSignalSource(signal: $0, queue: .global()) }
+        let (cancellations, cancellation) = AsyncStream.makeStream(of: Void.self)
+        for (number, source) in zip(signals, sources) {
             source.setEventHandler {
-                if box.note(number) { task.cancel() } else { _exit(128 + number) }
+                if box.note(number) { cancellation.finish() } else { _exit(128 + number) }
             }
-            source.resume()
-            return source
+            // No signal shall be lost: the work begins when the source is in place.
+            await withCheckedContinuation { (installed: CheckedContinuation<Void, Never>) in
+                source.setRegistrationHandler { installed.resume() }
+                source.resume()
+            }
+        }
+        let task = Task { try await operation() }
+        let canceller = Task {
+            for await _ in cancellations {}
+            task.cancel()
         }
         defer {
+            cancellation.finish()
+            canceller.cancel()
             for source in sources { source.cancel() }
             for (number, handler) in zip(signals, previous) { signal(number, handler) }
         }
@@ -43,9 +52,7 @@ package enum Interruption {
 
     /// Remembers the first signal.
     private final class SignalBox: Sendable {
-        private let received: Mutex<Int32?>
-
-        init(received: consuming Mutex<Int32?>) { self.received = received }
+        private let received = Mutex<Int32?>(nil)
 
         var number: Int32? { received.withLock { $0 } }
 

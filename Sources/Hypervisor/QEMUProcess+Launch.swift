@@ -49,8 +49,13 @@ extension QEMUProcess {
                 images: installation.images, terminal: terminal)
         } catch {
             child.signal(SIGKILL)
-            await Task { _ = await child.waitForExit() }.value
+            // A task of its own, because this one may be cancelled.
+            let exit = await Task { await child.waitForExit() }.value ?? .signal(SIGKILL)
             terminal?.restore()
+            let result = RunResult(
+                exit: exit, endedAt: RunFiles.now(), standardError: LogFile(path: paths.errorLog).tail(), snapshots: [])
+            // The first error is the one to report.
+            try? RunFiles.write(result, to: paths.resultFile)
             throw error
         }
     }

@@ -1,17 +1,17 @@
 /// Cuts the bytes of a QMP connection into lines, with a bound on their length.
 ///
 /// QMP ends every message with CR LF and never sends a raw line break inside one (QEMU, docs/interop/qmp-spec).
-struct QMPLineSplitter: Sendable {
+package struct QMPLineSplitter: Sendable {
     /// The longest accepted message in bytes.
-    let limit: Int
+    package let limit: Int
     private var partial: [UInt8] = []
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// Takes the next bytes and hands out every line that they complete, without its line break.
     ///
     /// - Throws: ``HypervisorError`` with `.malformedMessage` when a line exceeds the limit.
-    mutating func append(
+    package mutating func append(
         _ bytes: some Sequence<UInt8>, line handle: ([UInt8]) throws -> Void
     ) throws {
         for byte in bytes {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A message of the server, taken apart as far as is needed to route it.
-enum QMPMessage: Sendable {
+package enum QMPMessage: Sendable {
     /// The first message: the version of QEMU.
     case greeting(QEMUVersion)
     /// A command succeeded; `line` is the whole message, whose `return` member the caller decodes.
@@ -13,7 +13,7 @@ enum QMPMessage: Sendable {
     /// Parses one line.
     ///
     /// - Throws: ``HypervisorError`` with `.malformedMessage`.
-    init(line: [UInt8]) throws(HypervisorError) {
+    package init(line: [UInt8]) throws(HypervisorError) {
         let envelope: Envelope
         do {
             envelope = try JSONDecoder().decode(Envelope.self, from: Data(line))

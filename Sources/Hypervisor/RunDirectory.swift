@@ -54,7 +54,7 @@ package final class RunDirectory: Sendable {
             directory: directory, socketDirectory: socketDirectory(for: directory, shortDirectory: shortDirectory))
         let lock = try RunLock(acquiring: paths.lockFile)
         let record = RunRecord(
-            id: id, name: name, purpose: purpose, ownerProcess: getpid(), startedAt: Date(), paths: paths)
+            id: id, name: name, purpose: purpose, ownerProcess: getpid(), startedAt: RunFiles.now(), paths: paths)
         try RunFiles.write(record, to: paths.recordFile)
         return RunDirectory(record: record, lock: lock)
     }

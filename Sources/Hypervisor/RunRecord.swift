@@ -46,6 +46,9 @@ package struct RunResult: Codable, Sendable, Hashable {
 
 /// JSON files of a run: ISO 8601 dates, sorted keys, replaced in one step.
 enum RunFiles {
+    /// The time in whole seconds, so that it reads back as it was written.
+    static func now() -> Date { Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down)) }
+
     static func write(_ value: some Encodable, to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

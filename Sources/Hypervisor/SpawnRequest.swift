@@ -28,7 +28,7 @@ struct SpawnRequest: Sendable {
     /// `posix_spawn` cannot set PR_SET_PDEATHSIG; util-linux's `setpriv` sets it and becomes the program. Without
     /// `setpriv` the program survives a crash of this process; the run's lock still shows that it lives.
     func dyingWithParent(setpriv: String = "/usr/bin/setpriv") -> SpawnRequest {
-        guard access(setpriv, X_OK) == 0 else { return self }
+        guard access(setpriv, X_OK) == 0, access(executable, X_OK) == 0 else { return self }
         var wrapped = self
         wrapped.executable = setpriv
         wrapped.arguments = ["--pdeathsig", "KILL", "--", executable] + arguments

@@ -1,12 +1,12 @@
 /// Looks for a text in bytes that come in parts; the text may straddle parts.
-struct StreamSearch: Sendable {
+package struct StreamSearch: Sendable {
     private let needle: [UInt8]
     /// The Knuth-Morris-Pratt table: for each prefix, the longest proper prefix that is also its suffix.
     private let fallback: [Int]
     private var matched = 0
 
     /// - Parameter text: what to look for; an empty text is found at once.
-    init(_ text: String) {
+    package init(_ text: String) {
         let needle = Array(text.utf8)
         var fallback = Array(repeating: 0, count: needle.count)
         var length = 0
@@ -20,7 +20,7 @@ struct StreamSearch: Sendable {
     }
 
     /// Takes the next part; the number of its bytes up to the end of the first match, or `nil` without a match.
-    mutating func feed(_ part: some Sequence<UInt8>) -> Int? {
+    package mutating func feed(_ part: some Sequence<UInt8>) -> Int? {
         if needle.isEmpty { return 0 }
         var count = 0
         for byte in part {

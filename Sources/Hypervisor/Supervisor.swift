@@ -86,7 +86,7 @@ final class Supervisor: Sendable {
             problem = "\(error)"
         }
         let result = RunResult(
-            exit: exit, endedAt: Date(), standardError: LogFile(path: run.paths.errorLog).tail(),
+            exit: exit, endedAt: RunFiles.now(), standardError: LogFile(path: run.paths.errorLog).tail(),
             snapshots: state.withLock { $0.snapshots }, problem: problem)
         do {
             try RunFiles.write(result, to: run.paths.resultFile)
