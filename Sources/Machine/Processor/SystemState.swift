@@ -27,6 +27,8 @@ package struct SystemState {
     package var lastData: UInt64 = 0
     package var floatRegisters = InlineArray<8, ExtendedFloat>(repeating: ExtendedFloat())
     package var mxcsr: UInt32 = 0x1F80
+    /// PKRU.
+    package var protectionKeys: UInt32 = 0
 
     package var efer: UInt64 = 0
     package var star: UInt64 = 0
