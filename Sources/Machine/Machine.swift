@@ -1,0 +1,105 @@
+import X86
+
+/// Choices that belong to a run, not to the snapshot.
+package struct MachineOptions: Sendable {
+    /// Time-stamp ticks that pass per retired instruction.
+    package var timeStampTicksPerInstruction: UInt64 = 1
+    /// Nanoseconds of virtual time that pass per retired instruction.
+    package var nanosecondsPerInstruction: UInt64 = 1
+    /// Start of the random number generator behind RDRAND and RDSEED.
+    package var randomSeed: UInt64 = 0x5374_656D_6D61
+    package var model: ProcessorModel = .standard
+
+    package init() {}
+}
+
+/// One PC: processors, memory and devices of one execution state. Knows nothing of symbols.
+///
+/// A machine is used by one thread at a time. `fork` gives a second, independent one; they share what neither has written since.
+package final class Machine {
+    package let options: MachineOptions
+    package let base: BaseMemory
+    package let blocks: BlockCache
+    package let processors: [Processor]
+    /// Index of the processor that `run` executes.
+    package var activeProcessor = 0
+    package internal(set) var memory: GuestMemory
+    package var devices: Devices
+    /// Why the last access failed; only meaningful right after one did.
+    var failure: AccessFailure = .exit(.budget)
+    /// The instruction being executed is alone in its block and may write to pages with cached code.
+    var mayWriteCode = true
+
+    /// A machine whose memory is `base`.
+    ///
+    /// - Parameters:
+    ///   - processors: their states, at least one; the first one is active.
+    ///   - blocks: the block cache of this thread, shared by all machines that run on it.
+    package init(
+        base: BaseMemory, processors states: [ProcessorState], options: MachineOptions = MachineOptions(),
+        blocks: BlockCache = BlockCache()
+    ) throws(MachineError) {
+        guard !states.isEmpty else {
+            throw MachineError(.unsupportedState, "the snapshot has no processor section; take the snapshot again")
+        }
+        self.options = options
+        self.base = base
+        self.blocks = blocks
+        memory = GuestMemory(base: base)
+        devices = Devices(processorCount: states.count)
+        var processors: [Processor] = []
+        for (index, state) in states.enumerated() {
+            let processor = Processor()
+            try processor.load(state)
+            processor.system.pointee.randomState = options.randomSeed &+ UInt64(index)
+            processors.append(processor)
+        }
+        self.processors = processors
+    }
+
+    private init(copying parent: Machine, blocks: BlockCache) {
+        options = parent.options
+        base = parent.base
+        self.blocks = blocks
+        processors = parent.processors.map { $0.fork() }
+        activeProcessor = parent.activeProcessor
+        memory = parent.memory.fork()
+        devices = parent.devices
+    }
+
+    /// An independent copy of the state. O(1) in memory; pages are copied when either side writes them.
+    ///
+    /// - Parameter blocks: the block cache for the copy, when it will run on another thread.
+    package func fork(blocks: BlockCache? = nil) -> Machine {
+        for processor in processors { processor.tlb.flushWrites() }
+        return Machine(copying: self, blocks: blocks ?? self.blocks)
+    }
+
+    /// The processor that `run` executes.
+    package var processor: Processor { processors[activeProcessor] }
+
+    /// Slot file of the active processor: `Slot.count` words.
+    package var slots: UnsafeMutablePointer<UInt64> { processor.slots }
+
+    /// Instructions that the active processor has retired.
+    package var retiredInstructions: UInt64 {
+        get { processor.system.pointee.retired }
+        set { processor.system.pointee.retired = newValue }
+    }
+
+    /// The active processor's time-stamp counter.
+    package var timeStamp: UInt64 {
+        let system = processor.system.pointee
+        return system.timeStampBase &+ system.retired &* options.timeStampTicksPerInstruction
+    }
+
+    /// Nanoseconds of virtual time since the machine was loaded.
+    package var virtualNanoseconds: UInt64 {
+        processor.system.pointee.retired &* options.nanosecondsPerInstruction
+    }
+
+    /// Gives translation caches back, for states that wait; the next run builds them again.
+    package func releaseCaches() {
+        for processor in processors { processor.tlb.release() }
+    }
+}

@@ -1,0 +1,124 @@
+import Synchronization
+
+/// The base snapshot's pages: immutable, loaded on first use, shared by every fork on every thread.
+///
+/// Pages are numbered densely over the regions ("page index"), so that a sparse physical address space costs nothing.
+package final class BaseMemory: Sendable {
+    struct Mapping: Sendable {
+        let region: MemoryRegion
+        let firstPage: UInt64
+        let pageCount: UInt64
+        let firstIndex: Int
+    }
+
+    package let source: any PageSource
+    package let regions: [MemoryRegion]
+    /// Number of 4 KiB pages in all regions together.
+    package let pageCount: Int
+    let mappings: [Mapping]
+
+    /// Address of each loaded page, 0 when not loaded yet. Written once per page by compare-and-exchange.
+    /// Safe to share: the table never moves, and a page is complete before its address is published.
+    private nonisolated(unsafe) let table: UnsafeMutablePointer<Atomic<UInt>>
+    private nonisolated(unsafe) let zeroPage: UnsafeMutableRawPointer
+    private let loaded = Atomic<Int>(0)
+
+    package init(source: any PageSource) throws(MachineError) {
+        self.source = source
+        regions = source.regions.sorted { $0.start < $1.start }
+        var mappings: [Mapping] = []
+        var index = 0
+        var end: UInt64 = 0
+        for region in regions {
+            let (regionEnd, overflow) = region.start.addingReportingOverflow(region.byteCount)
+            guard region.start % 4096 == 0, region.byteCount % 4096 == 0, region.byteCount > 0, !overflow,
+                regionEnd <= 1 << 52, region.start >= end
+            else {
+                throw MachineError(
+                    .invalidLayout,
+                    "memory region \(region.name) at 0x\(String(region.start, radix: 16)) is empty, not aligned to pages "
+                        + "or overlaps another; the page source must describe each page once")
+            }
+            end = regionEnd
+            let count = Int(region.byteCount / 4096)
+            mappings.append(
+                Mapping(
+                    region: region, firstPage: region.start / 4096, pageCount: UInt64(count), firstIndex: index))
+            index += count
+        }
+        guard index <= GuestMemory.maximumPages else {
+            throw MachineError(
+                .invalidLayout, "the guest has \(index) pages; the engine maps up to \(GuestMemory.maximumPages)")
+        }
+        self.mappings = mappings
+        pageCount = index
+        table = .allocate(capacity: max(index, 1))
+        for position in 0..<max(index, 1) { (table + position).initialize(to: Atomic(0)) }
+        zeroPage = .allocate(byteCount: 4096, alignment: 4096)
+        zeroPage.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
+    }
+
+    deinit {
+        let zero = UInt(bitPattern: zeroPage)
+        for position in 0..<max(pageCount, 1) {
+            let address = table[position].load(ordering: .relaxed)
+            if address != 0, address != zero { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+        }
+        table.deinitialize(count: max(pageCount, 1))
+        table.deallocate()
+        zeroPage.deallocate()
+    }
+
+    /// Pages that hold something other than zeros and were loaded so far.
+    package var loadedPageCount: Int { loaded.load(ordering: .relaxed) }
+
+    /// Dense index of the page that holds a physical address, -1 when nothing is mapped there.
+    @inline(__always)
+    func pageIndex(ofPhysical address: UInt64) -> (index: Int, isWritable: Bool) {
+        let page = address >> 12
+        for mapping in mappings where page >= mapping.firstPage && page - mapping.firstPage < mapping.pageCount {
+            return (mapping.firstIndex + Int(page - mapping.firstPage), mapping.region.isWritable)
+        }
+        return (-1, false)
+    }
+
+    /// The physical address of a page index.
+    func physicalAddress(ofIndex index: Int) -> UInt64 {
+        for mapping in mappings where index >= mapping.firstIndex && index - mapping.firstIndex < Int(mapping.pageCount)
+        {
+            return (mapping.firstPage + UInt64(index - mapping.firstIndex)) << 12
+        }
+        return 0
+    }
+
+    /// The 4096 bytes of page `index`, loaded if needed. They must not be written.
+    func page(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
+        let known = table[index].load(ordering: .acquiring)
+        if let pointer = UnsafeMutableRawPointer(bitPattern: known) { return pointer }
+        return try load(index)
+    }
+
+    private func load(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
+        fresh.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
+        do {
+            try source.readPage(
+                at: physicalAddress(ofIndex: index), into: UnsafeMutableRawBufferPointer(start: fresh, count: 4096))
+        } catch {
+            fresh.deallocate()
+            throw MachineError(
+                .pageUnreadable,
+                "the page at 0x\(String(physicalAddress(ofIndex: index), radix: 16)) of the snapshot cannot be read; "
+                    + "verify the store", cause: "\(error)")
+        }
+        let words = fresh.assumingMemoryBound(to: UInt64.self)
+        var any: UInt64 = 0
+        for word in 0..<512 { any |= words[word] }
+        let chosen = any == 0 ? zeroPage : fresh
+        let (exchanged, original) = table[index].compareExchange(
+            expected: 0, desired: UInt(bitPattern: chosen), ordering: .acquiringAndReleasing)
+        if any == 0 || !exchanged { fresh.deallocate() }
+        if exchanged, any != 0 { loaded.wrappingAdd(1, ordering: .relaxed) }
+        return exchanged ? chosen : (UnsafeMutableRawPointer(bitPattern: original) ?? chosen)
+    }
+}

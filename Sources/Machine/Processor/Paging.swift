@@ -1,0 +1,142 @@
+import X86
+
+/// What an access wants to do.
+package enum AccessKind: Sendable {
+    case read
+    case write
+    case execute
+}
+
+/// The result of a page walk.
+package struct Translation: Sendable {
+    /// Guest-physical address of the byte.
+    package var physicalAddress: UInt64
+    /// The page may be written with the current privilege and its dirty bit is set.
+    package var mayWrite: Bool
+}
+
+extension Machine {
+    /// Translates a virtual address with the active processor's tables and rights; sets accessed and dirty bits.
+    ///
+    /// - Parameter asSupervisor: system accesses (descriptor tables, TSS, interrupt stacks), whatever the current privilege.
+    package func translate(
+        _ address: UInt64, _ kind: AccessKind, asSupervisor: Bool = false
+    ) throws(AccessFailure) -> Translation {
+        let system = processor.system
+        guard system.pointee.isPaging else {
+            return Translation(physicalAddress: address & 0xFFFF_FFFF, mayWrite: true)
+        }
+        guard system.pointee.efer & EFER.longModeActive != 0 else {
+            throw .exit(
+                .unsupportedMode(
+                    rip: processor[.rip],
+                    reason: "paging outside of long mode; take the snapshot when the guest's 64-bit kernel runs"))
+        }
+        let fiveLevels = system.pointee.cr4 & CR4.fiveLevelPaging != 0
+        let bits: UInt64 = fiveLevels ? 57 : 48
+        let top = Int64(bitPattern: address) >> (bits - 1)
+        guard top == 0 || top == -1 else { throw .exception(.generalProtection) }
+        return try walk(
+            address, kind, levels: fiveLevels ? 5 : 4, isUser: system.pointee.privilegeLevel == 3 && !asSupervisor)
+    }
+
+    private func walk(
+        _ address: UInt64, _ kind: AccessKind, levels: Int, isUser: Bool
+    ) throws(AccessFailure) -> Translation {
+        let system = processor.system
+        let noExecute = system.pointee.efer & EFER.noExecute != 0
+        func fault(present: Bool, reserved: Bool = false) -> AccessFailure {
+            var code: UInt32 = present ? 1 : 0
+            if kind == .write { code |= 2 }
+            if isUser { code |= 4 }
+            if reserved { code |= 8 }
+            if kind == .execute, noExecute || system.pointee.cr4 & CR4.supervisorExecutionPrevention != 0 { code |= 16 }
+            return .exception(
+                GuestException(
+                    vector: ExceptionVector.pageFault.rawValue, errorCode: code, faultAddress: address))
+        }
+        let frameMask: UInt64 = 0x000F_FFFF_FFFF_F000
+        var table = system.pointee.cr3 & frameMask
+        var userAllowed = true
+        var writeAllowed = true
+        var executeAllowed = true
+        var level = levels
+        // Addresses of the entries on the way, to set their accessed bits once the access is known to be allowed.
+        var path = InlineArray<5, UInt64>(repeating: 0)
+        while true {
+            let shift = UInt64(12 + 9 * (level - 1))
+            let entryAddress = table + ((address >> shift) & 511) * 8
+            let entry = try readTableEntry(entryAddress)
+            guard entry & 1 != 0 else { throw fault(present: false) }
+            if entry & (1 << 63) != 0 {
+                guard noExecute else { throw fault(present: true, reserved: true) }
+                executeAllowed = false
+            }
+            if entry & 2 == 0 { writeAllowed = false }
+            if entry & 4 == 0 { userAllowed = false }
+            path[level - 1] = entryAddress
+            let isLarge = entry & 0x80 != 0 && (level == 2 || level == 3)
+            if level > 3, entry & 0x80 != 0 { throw fault(present: true, reserved: true) }
+            guard level == 1 || isLarge else {
+                table = entry & frameMask
+                level -= 1
+                continue
+            }
+            try judge(
+                kind, isUser: isUser, userAllowed: userAllowed, writeAllowed: writeAllowed,
+                executeAllowed: executeAllowed, fault: fault(present: true))
+            for upper in stride(from: levels, to: level, by: -1) { try setTableBits(path[upper - 1], 0x20) }
+            try setTableBits(entryAddress, kind == .write ? 0x60 : 0x20)
+            let pageMask = (UInt64(1) << shift) - 1
+            let isDirty = entry & 0x40 != 0 || kind == .write
+            let writable = writeAllowed || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
+            return Translation(
+                physicalAddress: (entry & frameMask & ~pageMask) | (address & pageMask),
+                mayWrite: isDirty && writable && kind != .execute)
+        }
+    }
+
+    private func judge(
+        _ kind: AccessKind, isUser: Bool, userAllowed: Bool, writeAllowed: Bool, executeAllowed: Bool,
+        fault: @autoclosure () -> AccessFailure
+    ) throws(AccessFailure) {
+        let system = processor.system
+        if isUser, !userAllowed { throw fault() }
+        switch kind {
+        case .execute:
+            if !executeAllowed { throw fault() }
+            if !isUser, userAllowed, system.pointee.cr4 & CR4.supervisorExecutionPrevention != 0 { throw fault() }
+        case .read, .write:
+            if !isUser, userAllowed, system.pointee.cr4 & CR4.supervisorAccessPrevention != 0,
+                system.pointee.systemFlags & RFlags.alignmentCheck == 0
+            {
+                throw fault()
+            }
+            if kind == .write, !writeAllowed, isUser || system.pointee.cr0 & CR0.writeProtect != 0 { throw fault() }
+        }
+    }
+
+    private func readTableEntry(_ address: UInt64) throws(AccessFailure) -> UInt64 {
+        let (index, _) = base.pageIndex(ofPhysical: address)
+        guard index >= 0 else {
+            throw .exit(.unmapped(UnmappedAccess(physicalAddress: address, byteCount: 8, isWrite: false)))
+        }
+        do throws(MachineError) {
+            return try memory.readable(index).load(fromByteOffset: Int(address & 0xFF8), as: UInt64.self)
+        } catch {
+            throw .exit(.memoryFailure(error))
+        }
+    }
+
+    private func setTableBits(_ address: UInt64, _ bits: UInt64) throws(AccessFailure) {
+        let entry = try readTableEntry(address)
+        guard entry & bits != bits else { return }
+        let (index, _) = base.pageIndex(ofPhysical: address)
+        do throws(MachineError) {
+            try writableBytes(ofPage: index).storeBytes(
+                of: entry | bits, toByteOffset: Int(address & 0xFF8), as: UInt64.self)
+        } catch {
+            throw .exit(.memoryFailure(error))
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import X86
+
+/// One virtual CPU: the slot file, the concrete system state, and the translation cache.
+///
+/// Not thread-safe: a processor belongs to one machine, and a machine to one thread at a time.
+package final class Processor {
+    /// The slot file, `Slot.count` words; see `Slot`.
+    package let slots: UnsafeMutablePointer<UInt64>
+    /// Everything that is always concrete.
+    package let system: UnsafeMutablePointer<SystemState>
+    /// Software TLB of `TLB.count` entries, made when the processor first runs.
+    let tlb: TLB
+    /// HLT was executed; nothing wakes the processor in this engine yet.
+    package var isHalted = false
+
+    package init() {
+        slots = .allocate(capacity: Slot.count)
+        slots.initialize(repeating: 0, count: Slot.count)
+        system = .allocate(capacity: 1)
+        system.initialize(to: SystemState())
+        tlb = TLB()
+    }
+
+    deinit {
+        slots.deallocate()
+        system.deinitialize(count: 1)
+        system.deallocate()
+    }
+
+    /// A copy for a forked state. Temporaries are not carried over.
+    func fork() -> Processor {
+        let child = Processor()
+        child.slots.update(from: slots, count: Slot.guestCount)
+        child.system.pointee = system.pointee
+        child.isHalted = isHalted
+        return child
+    }
+
+    /// Value of a slot.
+    package subscript(slot: Slot) -> UInt64 {
+        get { slots[Int(slot.rawValue)] }
+        set { slots[Int(slot.rawValue)] = newValue }
+    }
+
+    /// The complete RFLAGS.
+    package var rflags: UInt64 {
+        get {
+            var value = system.pointee.systemFlags
+            value |= self[.cf] & 1
+            value |= (self[.pf] & 1) << 2
+            value |= (self[.af] & 1) << 4
+            value |= (self[.zf] & 1) << 6
+            value |= (self[.sf] & 1) << 7
+            value |= (self[.df] & 1) << 10
+            value |= (self[.of] & 1) << 11
+            return value
+        }
+        set {
+            self[.cf] = newValue & 1
+            self[.pf] = (newValue >> 2) & 1
+            self[.af] = (newValue >> 4) & 1
+            self[.zf] = (newValue >> 6) & 1
+            self[.sf] = (newValue >> 7) & 1
+            self[.df] = (newValue >> 10) & 1
+            self[.of] = (newValue >> 11) & 1
+            system.pointee.systemFlags = newValue & ~RFlags.inSlots | RFlags.reserved1
+        }
+    }
+
+    /// How code is lifted in the current mode.
+    func liftContext(_ model: ProcessorModel) -> LiftContext {
+        let cr0 = system.pointee.cr0
+        let vector: LiftContext.UnitAccess =
+            cr0 & CR0.emulation != 0 || system.pointee.cr4 & CR4.fxSave == 0
+            ? .undefined : cr0 & CR0.taskSwitched != 0 ? .notAvailable : .enabled
+        let x87: LiftContext.UnitAccess =
+            cr0 & (CR0.emulation | CR0.taskSwitched) != 0 ? .notAvailable : .enabled
+        return LiftContext(
+            vector: vector, x87: x87, hasLeadingZeroCount: model.hasLeadingZeroCount,
+            hasBitManipulation: model.hasBitManipulation)
+    }
+}

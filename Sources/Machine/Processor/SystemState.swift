@@ -1,0 +1,63 @@
+import X86
+
+/// The part of a processor that is always concrete and not in the slot file.
+package struct SystemState {
+    /// RFLAGS without the flags that live in slots (`RFlags.inSlots`).
+    package var systemFlags: UInt64 = RFlags.reserved1
+    /// ES CS SS DS FS GS; the bases in use are those in the slot file.
+    package var segments = InlineArray<6, SegmentState>(repeating: SegmentState())
+    package var localDescriptorTable = SegmentState()
+    package var task = SegmentState()
+    package var globalDescriptorTable = DescriptorTableState()
+    package var interruptDescriptorTable = DescriptorTableState()
+    package var cr0: UInt64 = 0
+    package var cr2: UInt64 = 0
+    package var cr3: UInt64 = 0
+    package var cr4: UInt64 = 0
+    package var cr8: UInt64 = 0
+    package var xcr0: UInt64 = 1
+    package var debug = InlineArray<8, UInt64>(repeating: 0)
+    package var privilegeLevel = 0
+
+    package var controlWord: UInt16 = 0x37F
+    package var statusWord: UInt16 = 0
+    package var emptyTags: UInt8 = 0xFF
+    package var lastOpcode: UInt16 = 0
+    package var lastInstruction: UInt64 = 0
+    package var lastData: UInt64 = 0
+    package var floatRegisters = InlineArray<8, ExtendedFloat>(repeating: ExtendedFloat())
+    package var mxcsr: UInt32 = 0x1F80
+    /// PKRU.
+    package var protectionKeys: UInt32 = 0
+
+    package var efer: UInt64 = 0
+    package var star: UInt64 = 0
+    package var lstar: UInt64 = 0
+    package var cstar: UInt64 = 0
+    package var syscallMask: UInt64 = 0
+    package var kernelGSBase: UInt64 = 0
+    package var sysenterCS: UInt64 = 0
+    package var sysenterESP: UInt64 = 0
+    package var sysenterEIP: UInt64 = 0
+    /// Time-stamp counter when `retired` was 0.
+    package var timeStampBase: UInt64 = 0
+    package var timeStampAux: UInt64 = 0
+    package var timeStampAdjust: UInt64 = 0
+    package var pat: UInt64 = 0x0007_0406_0007_0406
+    package var apicBase: UInt64 = 0xFEE0_0900
+    package var miscEnable: UInt64 = 1
+    package var mtrrDefaultType: UInt64 = 0
+    package var otherMSRs: [UInt32: UInt64] = [:]
+
+    /// Instructions retired since the machine was loaded; each iteration of a repeated string instruction counts.
+    package var retired: UInt64 = 0
+    /// State of the random number generator behind RDRAND and RDSEED.
+    package var randomState: UInt64 = 0
+
+    /// The page-table root is in use: CR0.PG.
+    @inline(__always)
+    var isPaging: Bool { cr0 & CR0.paging != 0 }
+
+    /// 64-bit mode: long mode is active and CS.L is set.
+    package var isLongCode: Bool { efer & EFER.longModeActive != 0 && segments[1].isLong }
+}

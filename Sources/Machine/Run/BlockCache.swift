@@ -1,0 +1,58 @@
+import X86
+
+/// A lifted block with its operations in unmanaged memory, as the interpreter wants them.
+package final class CachedBlock {
+    package let block: Block
+    let operations: UnsafeMutablePointer<MicroOp>
+    let instructionCount: UInt64
+    /// Content identity of the second page when the block's instruction crosses a page boundary, else -1.
+    let secondPage: Int
+    /// The second page was not needed.
+    static let noSecondPage = -1
+
+    init(_ block: Block, secondPage: Int) {
+        self.block = block
+        self.secondPage = secondPage
+        let count = block.operations.count
+        let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
+        for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
+        operations = storage
+        instructionCount = UInt64(block.instructions.count)
+    }
+
+    deinit { operations.deallocate() }
+}
+
+/// Lifted code by content: what a page held when it was lifted, the place in it, the virtual address and the lift context.
+///
+/// Because the key names the content, nothing is flushed when another state of the family runs. One cache serves the machines of
+/// one thread; it is not thread-safe.
+package final class BlockCache {
+    struct Key: Hashable {
+        let content: Int
+        let rip: UInt64
+        /// Lift context and, in bit 63, "one instruction only".
+        let context: UInt64
+    }
+
+    private var blocks: [Key: CachedBlock] = [:]
+    /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.
+    private var replaced: [CachedBlock] = []
+    private var contentsWithCode: Set<Int> = []
+
+    package init() {}
+
+    /// Number of blocks held.
+    package var count: Int { blocks.count }
+
+    func find(_ key: Key) -> CachedBlock? { blocks[key] }
+
+    func insert(_ block: CachedBlock, _ key: Key) {
+        if let old = blocks.updateValue(block, forKey: key) { replaced.append(old) }
+        contentsWithCode.insert(key.content)
+        if block.secondPage != CachedBlock.noSecondPage { contentsWithCode.insert(block.secondPage) }
+    }
+
+    /// True when code was lifted from the page content `content`.
+    func hasCode(_ content: Int) -> Bool { contentsWithCode.contains(content) }
+}

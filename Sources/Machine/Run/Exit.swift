@@ -1,0 +1,87 @@
+import X86
+
+/// An exception on its way to the guest.
+package struct GuestException: Error, Sendable, Hashable {
+    package var vector: UInt8
+    /// Pushed when the vector has one.
+    package var errorCode: UInt32?
+    /// New CR2 for page faults.
+    package var faultAddress: UInt64?
+    /// INT n, INT3, INTO: the gate's DPL is checked and the saved RIP is the next instruction.
+    package var isSoftware: Bool
+
+    package init(vector: UInt8, errorCode: UInt32? = nil, faultAddress: UInt64? = nil, isSoftware: Bool = false) {
+        self.vector = vector
+        self.errorCode = errorCode
+        self.faultAddress = faultAddress
+        self.isSoftware = isSoftware
+    }
+
+    package init(_ vector: ExceptionVector, errorCode: UInt32? = nil) {
+        self.init(vector: vector.rawValue, errorCode: errorCode ?? (vector.hasErrorCode ? 0 : nil))
+    }
+
+    package static let generalProtection = GuestException(.generalProtection, errorCode: 0)
+    package static let invalidOpcode = GuestException(.invalidOpcode)
+}
+
+/// A guest access that meets a watched page.
+package struct WatchedAccess: Sendable, Hashable {
+    package var virtualAddress: UInt64
+    package var physicalAddress: UInt64
+    package var byteCount: Int
+    package var isWrite: Bool
+}
+
+/// An access to guest-physical memory where neither RAM nor a device of the engine is.
+package struct UnmappedAccess: Sendable, Hashable {
+    package var physicalAddress: UInt64
+    package var byteCount: Int
+    package var isWrite: Bool
+}
+
+/// Why `Machine.run` came back. RIP always points to the next instruction to execute.
+package enum Exit: Sendable, Hashable {
+    /// The instruction budget is used up (blocks are not cut: a few instructions more may have retired).
+    case budget
+    /// Stemma's hypercall; RIP is behind it.
+    case hypercall(number: UInt16)
+    /// S2E's 0F 3F opcode with its eight payload bytes; RIP is behind it.
+    case s2eOpcode(UInt64)
+    /// The instruction at RIP would touch a watched page; none of its effects has happened.
+    case watchedAccess(WatchedAccess)
+    /// The instruction at RIP is not supported.
+    case unsupported(rip: UInt64, bytes: [UInt8])
+    /// The processor is in a mode, or a system instruction asks for something, that the engine lacks.
+    case unsupportedMode(rip: UInt64, reason: String)
+    /// The instruction at RIP touches physical memory that no RAM and no device of the engine answers for.
+    case unmapped(UnmappedAccess)
+    /// HLT, and interrupts are held off in this engine.
+    case halted
+    /// An exception while delivering a double fault.
+    case tripleFault
+    /// The guest asked for power-off or reset.
+    case shutdown(reason: String)
+    /// A page could not be read from the snapshot.
+    case memoryFailure(MachineError)
+}
+
+/// Why an access by virtual address did not happen.
+package enum AccessFailure: Error, Sendable {
+    /// To be delivered by `Machine.raise`.
+    case exception(GuestException)
+    /// To be returned to the caller of the engine.
+    case exit(Exit)
+    /// A store from inside a block to a page with cached code: `run` repeats the instruction in a block of its own.
+    case codeWrite
+}
+
+/// What a helper did.
+package enum HelperOutcome: Sendable {
+    /// Done; go on with the next micro-operation.
+    case completed
+    /// The instruction faults.
+    case exception(GuestException)
+    /// The run loop must stop before the instruction.
+    case exit(Exit)
+}

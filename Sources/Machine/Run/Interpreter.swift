@@ -1,0 +1,252 @@
+import X86
+
+extension Machine {
+    /// Executes blocks from RIP on until `stop` instructions have retired or something fails; nil after a single block.
+    ///
+    /// Invariants of the unsafe code: block operations come from the lifter, which uses slots below `Slot.count` only and ends each
+    /// block with a terminator; cached blocks stay alive in `blocks` as long as this machine; TLB host addresses are valid because
+    /// every replacement of a page's bytes drops them (`writableBytes`).
+    func execute(_ single: CachedBlock?, until stop: UInt64) -> AccessFailure? {
+        let processor = processor
+        let slots = processor.slots
+        let system = processor.system
+        let allEntries = processor.tlb.entries
+        let jumps = processor.tlb.jumps
+        mayWriteCode = single != nil
+        var isFirst = true
+
+        machine: while true {
+            if single != nil, !isFirst { return nil }
+            isFirst = false
+            if system.pointee.retired >= stop { return .exit(.budget) }
+
+            // Next block: by virtual address and privilege, else by content.
+            let rip = slots[16]
+            let isUser = system.pointee.privilegeLevel == 3
+            let key = isUser ? rip ^ 0xA5A5_0000_0000_0000 : rip
+            let jump = jumps + Int((rip ^ (rip >> 10)) & UInt64(TLB.jumpCount - 1))
+            let code: TLB.JumpEntry
+            if jump.pointee.key == key, single == nil {
+                code = jump.pointee
+            } else if let single {
+                code = TLB.JumpEntry(key: key, single)
+            } else {
+                do throws(AccessFailure) {
+                    code = TLB.JumpEntry(key: key, try block(at: rip))
+                } catch {
+                    return error
+                }
+                jump.pointee = code
+            }
+            guard let first = code.operations else { return .exit(.unsupported(rip: rip, bytes: [])) }
+            var op = UnsafePointer(first)
+            let entries = allEntries + translationSet * TLB.setCount
+            let stopped: AccessFailure
+
+            block: while true {
+                let immediate = op.pointee.immediate
+                slots[31] = immediate
+                let a = slots[Int(op.pointee.a.rawValue)]
+                let b = slots[Int(op.pointee.b.rawValue)]
+                let width = UInt64(op.pointee.width)
+                let shift = 64 &- width
+                let mask = ~UInt64(0) &>> shift
+                let destination = slots + Int(op.pointee.destination.rawValue)
+                switch op.pointee.operation {
+                case .move:
+                    if width == 128 {
+                        let high = slots[Int(op.pointee.a.rawValue) &+ 1]
+                        destination[0] = a
+                        destination[1] = high
+                    } else {
+                        destination.pointee = a & mask
+                    }
+                case .signExtend:
+                    let value = UInt64(bitPattern: Int64(bitPattern: a << shift) >> Int64(shift))
+                    destination.pointee = value & (~0 &>> (64 &- immediate))
+                case .extract: destination.pointee = (a &>> immediate) & mask
+                case .insert:
+                    destination.pointee = a & ~(mask &<< immediate) | (b & mask) &<< immediate
+                case .select: destination.pointee = (slots[Int(immediate)] != 0 ? a : b) & mask
+                case .add: destination.pointee = (a &+ b) & mask
+                case .subtract: destination.pointee = (a &- b) & mask
+                case .scaledAdd: destination.pointee = a &+ (b &<< immediate)
+                case .multiply: destination.pointee = (a &* b) & mask
+                case .negate: destination.pointee = (0 &- a) & mask
+                case .and: destination.pointee = a & b & mask
+                case .or: destination.pointee = (a | b) & mask
+                case .xor: destination.pointee = (a ^ b) & mask
+                case .not: destination.pointee = ~a & mask
+                case .shiftLeft: destination.pointee = (b >= width ? 0 : a &<< b) & mask
+                case .shiftRight: destination.pointee = b >= width ? 0 : (a & mask) &>> b
+                case .shiftRightArithmetic:
+                    let value = Int64(bitPattern: a << shift) >> Int64(shift)
+                    destination.pointee = UInt64(bitPattern: value &>> Int64(min(b, 63))) & mask
+                case .equal: destination.pointee = (a ^ b) & mask == 0 ? 1 : 0
+                case .notEqual: destination.pointee = (a ^ b) & mask != 0 ? 1 : 0
+                case .lessUnsigned: destination.pointee = a & mask < b & mask ? 1 : 0
+                case .lessOrEqualUnsigned: destination.pointee = a & mask <= b & mask ? 1 : 0
+                case .lessSigned:
+                    destination.pointee = Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift) ? 1 : 0
+                case .lessOrEqualSigned:
+                    destination.pointee = Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift) ? 1 : 0
+                case .sign: destination.pointee = (a &>> (width &- 1)) & 1
+                case .parity: destination.pointee = UInt64(~(a & 0xFF).nonzeroBitCount & 1)
+                case .auxiliaryCarry: destination.pointee = ((a ^ b ^ slots[Int(immediate)]) >> 4) & 1
+                case .carryAdd:
+                    let r = slots[Int(immediate)]
+                    destination.pointee = (((a & b) | ((a | b) & ~r)) &>> (width &- 1)) & 1
+                case .carrySubtract:
+                    let r = slots[Int(immediate)]
+                    destination.pointee = (((~a & b) | ((~a | b) & r)) &>> (width &- 1)) & 1
+                case .overflowAdd:
+                    let r = slots[Int(immediate)]
+                    destination.pointee = (((a ^ r) & (b ^ r)) &>> (width &- 1)) & 1
+                case .overflowSubtract:
+                    let r = slots[Int(immediate)]
+                    destination.pointee = (((a ^ b) & (a ^ r)) &>> (width &- 1)) & 1
+
+                case .load, .loadForStore:
+                    let address = a &+ immediate
+                    let entry = entries + Int((address >> 12) & UInt64(TLB.setCount - 1))
+                    let bytes = width >> 3
+                    let tag = op.pointee.operation == .load ? entry.pointee.read : entry.pointee.write
+                    if tag == address & ~4095, address & 4095 <= 4096 &- bytes,
+                        let page = entry.pointee.host
+                    {
+                        let host = page + Int(address & 4095)
+                        switch width {
+                        case 8: destination.pointee = UInt64(host.load(as: UInt8.self))
+                        case 16: destination.pointee = UInt64(host.loadUnaligned(as: UInt16.self))
+                        case 32: destination.pointee = UInt64(host.loadUnaligned(as: UInt32.self))
+                        case 64: destination.pointee = host.loadUnaligned(as: UInt64.self)
+                        default:
+                            destination[0] = host.loadUnaligned(as: UInt64.self)
+                            destination[1] = host.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+                        }
+                    } else {
+                        do throws(AccessFailure) {
+                            let value = try loadSlowly(
+                                address, byteCount: Int(bytes), forStore: op.pointee.operation == .loadForStore)
+                            destination[0] = value.low
+                            if width == 128 { destination[1] = value.high }
+                        } catch {
+                            stopped = error
+                            break block
+                        }
+                    }
+
+                case .store:
+                    let address = a &+ immediate
+                    let entry = entries + Int((address >> 12) & UInt64(TLB.setCount - 1))
+                    let bytes = width >> 3
+                    if entry.pointee.write == address & ~4095, address & 4095 <= 4096 &- bytes,
+                        let page = entry.pointee.host
+                    {
+                        let host = page + Int(address & 4095)
+                        switch width {
+                        case 8: host.storeBytes(of: UInt8(truncatingIfNeeded: b), as: UInt8.self)
+                        case 16: host.storeBytes(of: UInt16(truncatingIfNeeded: b), as: UInt16.self)
+                        case 32: host.storeBytes(of: UInt32(truncatingIfNeeded: b), as: UInt32.self)
+                        case 64: host.storeBytes(of: b, as: UInt64.self)
+                        default:
+                            host.storeBytes(of: b, as: UInt64.self)
+                            host.storeBytes(
+                                of: slots[Int(op.pointee.b.rawValue) &+ 1], toByteOffset: 8, as: UInt64.self)
+                        }
+                    } else {
+                        let high = width == 128 ? slots[Int(op.pointee.b.rawValue) &+ 1] : 0
+                        do throws(AccessFailure) {
+                            try storeSlowly(address, byteCount: Int(bytes), low: b, high: high)
+                        } catch {
+                            stopped = error
+                            break block
+                        }
+                    }
+
+                case .branch:
+                    if a & 1 != 0 {
+                        slots[16] = immediate
+                        system.pointee.retired &+= code.instructionCount
+                        continue machine
+                    }
+                case .jump:
+                    slots[16] = immediate
+                    system.pointee.retired &+= code.instructionCount
+                    continue machine
+                case .jumpIndirect:
+                    slots[16] = a
+                    system.pointee.retired &+= code.instructionCount
+                    continue machine
+
+                case .helper:
+                    switch runHelper(op.pointee) {
+                    case .completed: break
+                    case .exception(let exception):
+                        stopped = .exception(exception)
+                        break block
+                    case .exit(let exit):
+                        stopped = .exit(exit)
+                        break block
+                    }
+                case .raise:
+                    stopped = .exception(GuestException(raising: immediate))
+                    break block
+                case .hypercall, .s2eOpcode, .halt:
+                    system.pointee.retired &+= code.instructionCount
+                    slots[16] = code.nextRIP
+                    return .exit(leave(op.pointee))
+                case .unsupported:
+                    // Instructions before it have retired.
+                    system.pointee.retired &+= code.instructionCount
+                    slots[16] = code.nextRIP
+                    return .exit(.unsupported(rip: code.nextRIP, bytes: code.unsupportedBytes))
+
+                default:
+                    if !Self.executeSeldom(op.pointee, slots) {
+                        stopped = .exception(GuestException(.divideError))
+                        break block
+                    }
+                }
+                op += 1
+            }
+            return unwind(code, at: op - UnsafePointer(first), stopped)
+        }
+    }
+
+    /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.
+    private func unwind(_ code: TLB.JumpEntry, at index: Int, _ reason: AccessFailure) -> AccessFailure {
+        guard let block = code.block?.takeUnretainedValue().block,
+            let position = block.instructionIndex(ofOperation: index)
+        else { return reason }
+        let record = block.instructions[position]
+        processor.system.pointee.retired &+= UInt64(position)
+        processor[.rip] = record.rip
+        if case .exception(let exception) = reason, exception.isSoftware {
+            processor[.rip] = record.rip &+ UInt64(record.length)
+            processor.system.pointee.retired &+= 1
+        }
+        return reason
+    }
+
+    /// The exit that a terminator stands for; halting is remembered.
+    private func leave(_ operation: MicroOp) -> Exit {
+        switch operation.operation {
+        case .hypercall: return .hypercall(number: UInt16(truncatingIfNeeded: operation.immediate))
+        case .s2eOpcode: return .s2eOpcode(operation.immediate)
+        default:
+            processor.isHalted = true
+            return .halted
+        }
+    }
+}
+
+extension GuestException {
+    /// The exception that a `.raise` operation's immediate field describes.
+    package init(raising immediate: UInt64) {
+        self.init(
+            vector: UInt8(truncatingIfNeeded: immediate),
+            errorCode: immediate & 0x100 != 0 ? UInt32(truncatingIfNeeded: immediate >> 32) : nil,
+            isSoftware: immediate & 0x200 != 0)
+    }
+}

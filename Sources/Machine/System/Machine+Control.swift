@@ -1,0 +1,108 @@
+import X86
+
+// Control registers, debug registers, RFLAGS, XCR0, CPUID
+extension Machine {
+    func answerCPUID() {
+        let processor = processor
+        let number = UInt32(truncatingIfNeeded: processor[.rax])
+        let subleaf = UInt32(truncatingIfNeeded: processor[.rcx])
+        var leaf = options.model.leaf(number, subleaf: subleaf)
+        if number == 1 {
+            leaf.ebx = leaf.ebx & 0x00FF_FFFF | UInt32(activeProcessor) << 24
+            // OSXSAVE mirrors CR4.
+            leaf.ecx &= ~(1 << 27)
+            if processor.system.pointee.cr4 & CR4.xSave != 0 { leaf.ecx |= 1 << 27 }
+        }
+        if number == 0xB || number == 0x1F { leaf.edx = UInt32(activeProcessor) }
+        processor[.rax] = UInt64(leaf.eax)
+        processor[.rbx] = UInt64(leaf.ebx)
+        processor[.rcx] = UInt64(leaf.ecx)
+        processor[.rdx] = UInt64(leaf.edx)
+    }
+
+    func readControl(_ number: Int) throws(AccessFailure) -> UInt64 {
+        let system = processor.system
+        switch number {
+        case 0: return system.pointee.cr0
+        case 2: return system.pointee.cr2
+        case 3: return system.pointee.cr3
+        case 4: return system.pointee.cr4
+        case 8: return system.pointee.cr8
+        default: throw .exception(.invalidOpcode)
+        }
+    }
+
+    func writeControl(_ number: Int, _ value: UInt64) throws(AccessFailure) {
+        let system = processor.system
+        switch number {
+        case 0:
+            guard value & CR0.paging != 0, value & CR0.protectionEnable != 0 else {
+                throw .exit(
+                    .unsupportedMode(
+                        rip: processor[.rip], reason: "the guest leaves long mode; legacy modes are not supported yet"))
+            }
+            guard value >> 32 == 0 else { throw .exception(.generalProtection) }
+            system.pointee.cr0 = value | CR0.extensionType
+        case 2:
+            system.pointee.cr2 = value
+            return
+        case 3:
+            // Bit 63 says "keep translations" when PCIDs are on; flushing anyway is allowed.
+            system.pointee.cr3 = value & ~(1 << 63)
+        case 4:
+            guard value & CR4.physicalAddressExtension != 0 else { throw .exception(.generalProtection) }
+            guard value >> 32 == 0 else { throw .exception(.generalProtection) }
+            guard (value ^ system.pointee.cr4) & CR4.fiveLevelPaging == 0 else {
+                throw .exception(.generalProtection)
+            }
+            system.pointee.cr4 = value
+        case 8:
+            guard value <= 15 else { throw .exception(.generalProtection) }
+            system.pointee.cr8 = value
+            return
+        default: throw .exception(.invalidOpcode)
+        }
+        processor.tlb.flush()
+    }
+
+    func writeDebug(_ number: Int, _ value: UInt64) throws(AccessFailure) {
+        let system = processor.system
+        switch number {
+        case 7, 5:
+            // Enabled breakpoints are not watched by this engine.
+            guard value & 0xFF == 0 else {
+                throw .exit(
+                    .unsupportedMode(
+                        rip: processor[.rip],
+                        reason:
+                            "the guest sets a hardware breakpoint; take the snapshot without a debugger in the guest"))
+            }
+            system.pointee.debug[7] = value & 0xFFFF_FFFF | 0x400
+        case 6, 4: system.pointee.debug[6] = value & 0xE00F | 0xFFFF_0FF0
+        default: system.pointee.debug[number] = value
+        }
+    }
+
+    /// POPF: which system flags change depends on the privilege.
+    func writeSystemFlags(_ value: UInt64, width: Int) {
+        let system = processor.system
+        let level = system.pointee.privilegeLevel
+        let current = system.pointee.systemFlags
+        var mask = RFlags.trap | RFlags.nestedTask | RFlags.alignmentCheck | RFlags.identification
+        if level == 0 { mask |= RFlags.privilegeLevel }
+        if level <= Int((current & RFlags.privilegeLevel) >> 12) { mask |= RFlags.interrupt }
+        if width == 16 { mask &= 0xFFFF }
+        system.pointee.systemFlags = current & ~mask & ~RFlags.resume | value & mask | RFlags.reserved1
+    }
+
+    func writeExtendedControl() throws(AccessFailure) {
+        let system = processor.system
+        guard system.pointee.cr4 & CR4.xSave != 0 else { throw .exception(.invalidOpcode) }
+        try requireSupervisor()
+        let value = processor[.rdx] << 32 | processor[.rax] & 0xFFFF_FFFF
+        guard processor[.rcx] & 0xFFFF_FFFF == 0, value & 1 != 0, value & 6 != 4 else {
+            throw .exception(.generalProtection)
+        }
+        system.pointee.xcr0 = value
+    }
+}

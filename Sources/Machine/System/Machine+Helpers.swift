@@ -1,0 +1,228 @@
+import X86
+
+extension Machine {
+    /// Runs one `.helper` operation on the active processor's slots and state.
+    ///
+    /// The RIP slot must hold the address of the instruction. When the outcome is not `.completed`, nothing guest-visible has changed.
+    package func runHelper(_ operation: MicroOp) -> HelperOutcome {
+        do throws(AccessFailure) {
+            try perform(operation)
+            return .completed
+        } catch {
+            switch error {
+            case .exception(let exception): return .exception(exception)
+            case .exit(let exit): return .exit(exit)
+            case .codeWrite: return .exit(.unsupported(rip: processor[.rip], bytes: []))
+            }
+        }
+    }
+
+    private func perform(_ operation: MicroOp) throws(AccessFailure) {
+        let processor = processor
+        let system = processor.system
+        guard let helper = operation.helper else { throw unsupported() }
+        let a = processor.slots[Int(operation.a.rawValue)]
+        let b = processor.slots[Int(operation.b.rawValue)]
+        let detail = operation.detail
+        func result(_ value: UInt64) { processor[operation.destination] = value }
+
+        switch helper {
+        case .cpuid: answerCPUID()
+        case .readTimeStamp, .readTimeStampAndProcessor:
+            if system.pointee.cr4 & CR4.timeStampDisable != 0 { try requireSupervisor() }
+            let time = timeStamp
+            processor[.rax] = time & 0xFFFF_FFFF
+            processor[.rdx] = time >> 32
+            if helper == .readTimeStampAndProcessor { processor[.rcx] = system.pointee.timeStampAux & 0xFFFF_FFFF }
+        case .readProcessorID: result(system.pointee.timeStampAux & 0xFFFF_FFFF)
+        case .readRandom:
+            let value = nextRandom()
+            result(detail == 64 ? value : value & ((1 << UInt64(detail)) - 1))
+            for flag in Slot.arithmeticFlags { processor[flag] = 0 }
+            processor[.cf] = 1
+        case .readExtendedControl:
+            guard system.pointee.cr4 & CR4.xSave != 0 else { throw .exception(.invalidOpcode) }
+            guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
+            processor[.rax] = system.pointee.xcr0 & 0xFFFF_FFFF
+            processor[.rdx] = system.pointee.xcr0 >> 32
+        case .writeExtendedControl: try writeExtendedControl()
+        case .readMSR:
+            try requireSupervisor()
+            let value = try readMSR(UInt32(truncatingIfNeeded: processor[.rcx]))
+            processor[.rax] = value & 0xFFFF_FFFF
+            processor[.rdx] = value >> 32
+        case .writeMSR:
+            try requireSupervisor()
+            try writeMSR(
+                UInt32(truncatingIfNeeded: processor[.rcx]),
+                processor[.rdx] << 32 | processor[.rax] & 0xFFFF_FFFF)
+        case .readControl:
+            try requireSupervisor()
+            result(try readControl(detail))
+        case .writeControl:
+            try requireSupervisor()
+            try writeControl(detail, a)
+        case .readDebug:
+            try requireSupervisor()
+            result(system.pointee.debug[detail & 7])
+        case .writeDebug:
+            try requireSupervisor()
+            try writeDebug(detail & 7, a)
+        case .clearTaskSwitched:
+            try requireSupervisor()
+            system.pointee.cr0 &= ~CR0.taskSwitched
+            processor.tlb.flushJumps()
+        case .readMachineStatus: result(system.pointee.cr0)
+        case .writeMachineStatus:
+            try requireSupervisor()
+            // LMSW cannot clear PE.
+            try writeControl(0, system.pointee.cr0 & ~0xE | a & 0xF)
+        case .invalidatePage:
+            try requireSupervisor()
+            processor.tlb.flush()
+        case .invalidateContext:
+            try requireSupervisor()
+            guard a <= 3 else { throw .exception(.generalProtection) }
+            _ = try load(b, byteCount: 16)
+            processor.tlb.flush()
+        case .writeBackCaches, .monitor: try requireSupervisor()
+        case .readSystemFlags:
+            // Bits 16 and 17 (RF, VM) are pushed as zero.
+            result(system.pointee.systemFlags & ~(RFlags.resume | RFlags.virtual8086))
+        case .writeSystemFlags: writeSystemFlags(a, width: detail)
+        case .clearInterruptFlag:
+            try requireInputOutputLevel()
+            system.pointee.systemFlags &= ~RFlags.interrupt
+        case .setInterruptFlag:
+            try requireInputOutputLevel()
+            system.pointee.systemFlags |= RFlags.interrupt
+        case .clearAccessCheck, .setAccessCheck:
+            guard system.pointee.privilegeLevel == 0 else { throw .exception(.invalidOpcode) }
+            if helper == .setAccessCheck {
+                system.pointee.systemFlags |= RFlags.alignmentCheck
+            } else {
+                system.pointee.systemFlags &= ~RFlags.alignmentCheck
+            }
+        case .systemCall: try systemCall(length: operation.argument)
+        case .systemReturn: try systemReturn(width: detail)
+        case .interruptReturn: try interruptReturn(width: detail)
+        case .farReturn: try farReturn(width: detail, drop: operation.argument)
+        case .farJump, .farCall: try farTransfer(helper, pointer: a, width: detail, length: operation.argument)
+        case .swapGS:
+            try requireSupervisor()
+            let base = processor[.gsBase]
+            processor[.gsBase] = system.pointee.kernelGSBase
+            system.pointee.kernelGSBase = base
+        case .readSegment: result(UInt64(system.pointee.segments[min(detail, 5)].selector))
+        case .writeSegment: try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
+        case .loadGDT, .loadIDT:
+            try requireSupervisor()
+            let raw = try load(a, byteCount: 10)
+            let base = raw.low >> 16 | raw.high << 48
+            guard Self.isCanonical(base) else { throw .exception(.generalProtection) }
+            let table = DescriptorTableState(base: base, limit: UInt16(truncatingIfNeeded: raw.low))
+            if helper == .loadGDT {
+                system.pointee.globalDescriptorTable = table
+            } else {
+                system.pointee.interruptDescriptorTable = table
+            }
+        case .storeGDT, .storeIDT:
+            try requireUserInstructions()
+            let table =
+                helper == .storeGDT
+                ? system.pointee.globalDescriptorTable : system.pointee.interruptDescriptorTable
+            try store(a, byteCount: 10, low: UInt64(table.limit) | table.base << 16, high: table.base >> 48)
+        case .loadLDT:
+            try requireSupervisor()
+            try loadLocalTable(UInt16(truncatingIfNeeded: a))
+        case .loadTask:
+            try requireSupervisor()
+            try loadTaskRegister(UInt16(truncatingIfNeeded: a))
+        case .readLDT:
+            try requireUserInstructions()
+            result(UInt64(system.pointee.localDescriptorTable.selector))
+        case .readTask:
+            try requireUserInstructions()
+            result(UInt64(system.pointee.task.selector))
+        case .loadAccessRights, .loadSegmentLimit, .verifyRead, .verifyWrite:
+            try queryDescriptor(helper, UInt16(truncatingIfNeeded: a), otherwise: b, operation.destination)
+        case .requireFSGSBase:
+            guard system.pointee.cr4 & CR4.fsgsBase != 0 else { throw .exception(.invalidOpcode) }
+        case .requireCanonical:
+            // `detail` 16: the 16-byte alignment that CMPXCHG16B demands.
+            if detail == 16, a & 15 != 0 { throw .exception(.generalProtection) }
+            if detail == 0, !Self.isCanonical(a) { throw .exception(.generalProtection) }
+        case .input:
+            try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
+            result(readPort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8) & Self.mask(detail / 8))
+        case .output:
+            try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
+            if let exit = writePort(
+                UInt16(truncatingIfNeeded: a), byteCount: detail / 8, value: b & Self.mask(detail / 8))
+            {
+                throw .exit(exit)
+            }
+        case .fxSave: try saveLegacyState(at: a, isExtended: false, requested: 3)
+        case .fxRestore: try restoreLegacyState(at: a, requested: 3)
+        case .xSave: try saveExtendedState(at: a, variant: detail)
+        case .xRestore: try restoreExtendedState(at: a, variant: detail)
+        case .writeMXCSR:
+            guard a & 0xFFFF_0000 == 0 else { throw .exception(.generalProtection) }
+            system.pointee.mxcsr = UInt32(truncatingIfNeeded: a)
+        case .readMXCSR: result(UInt64(system.pointee.mxcsr))
+        case .x87Register: try x87Register(operation.argument)
+        case .x87Memory: try x87Memory(operation.argument, address: a)
+        case .vectorFloat: try vectorFloat(operation)
+        case .compareFloat: try compareFloat(a, b, width: detail, isQuiet: operation.argument == 1)
+        case .convertFloat: result(try convertFloat(a, detail))
+        }
+    }
+
+    /// An instruction whose helper lacks something: the run stops before it.
+    func unsupported() -> AccessFailure {
+        let rip = processor[.rip]
+        let bytes = (try? readVirtual(rip, count: min(15, 4096 - Int(rip & 4095)))) ?? []
+        return .exit(.unsupported(rip: rip, bytes: bytes))
+    }
+
+    func requireSupervisor() throws(AccessFailure) {
+        guard processor.system.pointee.privilegeLevel == 0 else { throw .exception(.generalProtection) }
+    }
+
+    /// SGDT and its kind are privileged under UMIP.
+    func requireUserInstructions() throws(AccessFailure) {
+        if processor.system.pointee.cr4 & CR4.userModeInstructionPrevention != 0 { try requireSupervisor() }
+    }
+
+    func requireInputOutputLevel() throws(AccessFailure) {
+        let system = processor.system
+        let level = Int((system.pointee.systemFlags & RFlags.privilegeLevel) >> 12)
+        guard system.pointee.privilegeLevel <= level else { throw .exception(.generalProtection) }
+    }
+
+    /// I/O privilege level or the permission bitmap of the TSS (Intel SDM volume 1, 19.5).
+    private func requirePort(_ port: UInt16, byteCount: Int) throws(AccessFailure) {
+        let system = processor.system
+        let level = Int((system.pointee.systemFlags & RFlags.privilegeLevel) >> 12)
+        guard system.pointee.privilegeLevel > level else { return }
+        let task = system.pointee.task
+        guard task.limit >= 103 else { throw .exception(.generalProtection) }
+        let start = try load(task.base &+ 102, byteCount: 2, asSupervisor: true).low
+        let position = start &+ UInt64(port >> 3)
+        guard position + 1 <= UInt64(task.limit) else { throw .exception(.generalProtection) }
+        let bits = try load(task.base &+ position, byteCount: 2, asSupervisor: true).low >> UInt64(port & 7)
+        guard bits & ((1 << UInt64(byteCount)) - 1) == 0 else { throw .exception(.generalProtection) }
+    }
+
+    /// xorshift64*: deterministic from the run's seed.
+    private func nextRandom() -> UInt64 {
+        let system = processor.system
+        var state = system.pointee.randomState
+        if state == 0 { state = 0x9E37_79B9_7F4A_7C15 }
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        system.pointee.randomState = state
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+}

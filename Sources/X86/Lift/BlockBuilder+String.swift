@@ -1,0 +1,93 @@
+import CZydis
+
+// MOVS, STOS, LODS, SCAS, CMPS. With a repeat prefix: one iteration, then back to the same instruction
+extension BlockBuilder {
+    private enum StringKind {
+        case move
+        case store
+        case load
+        case scan
+        case compare
+    }
+
+    private static let stringKinds: [ZydisMnemonic: (StringKind, Int)] = [
+        ZYDIS_MNEMONIC_MOVSB: (.move, 8), ZYDIS_MNEMONIC_MOVSW: (.move, 16), ZYDIS_MNEMONIC_MOVSD: (.move, 32),
+        ZYDIS_MNEMONIC_MOVSQ: (.move, 64), ZYDIS_MNEMONIC_STOSB: (.store, 8), ZYDIS_MNEMONIC_STOSW: (.store, 16),
+        ZYDIS_MNEMONIC_STOSD: (.store, 32), ZYDIS_MNEMONIC_STOSQ: (.store, 64), ZYDIS_MNEMONIC_LODSB: (.load, 8),
+        ZYDIS_MNEMONIC_LODSW: (.load, 16), ZYDIS_MNEMONIC_LODSD: (.load, 32), ZYDIS_MNEMONIC_LODSQ: (.load, 64),
+        ZYDIS_MNEMONIC_SCASB: (.scan, 8), ZYDIS_MNEMONIC_SCASW: (.scan, 16), ZYDIS_MNEMONIC_SCASD: (.scan, 32),
+        ZYDIS_MNEMONIC_SCASQ: (.scan, 64), ZYDIS_MNEMONIC_CMPSB: (.compare, 8), ZYDIS_MNEMONIC_CMPSW: (.compare, 16),
+        ZYDIS_MNEMONIC_CMPSD: (.compare, 32), ZYDIS_MNEMONIC_CMPSQ: (.compare, 64),
+    ]
+
+    mutating func liftString(_ i: DecodedInstruction) -> Outcome? {
+        // MOVSD and CMPSD are also SSE instructions, which live in the 0F map.
+        guard let (kind, width) = Self.stringKinds[i.mnemonic], i.opcodeMap == ZYDIS_OPCODE_MAP_DEFAULT else {
+            return nil
+        }
+        let addressBits = UInt8(i.addressWidth)
+        // ZYDIS_ATTRIB_HAS_REP, HAS_REPE, HAS_REPNE.
+        let isRepeated = i.has(1 << 28) || i.has(1 << 29) || i.has(1 << 30)
+        if isRepeated {
+            let isDone = binary(.equal, addressBits, .slot(.rcx), .zero)
+            operations.append(MicroOp(.branch, a: materialize(isDone), immediate: i.nextRIP))
+        }
+        let size = UInt64(width / 8)
+        let doubled = binary(.shiftLeft, 64, .slot(.df), .constant(UInt64(size.trailingZeroBitCount + 1)))
+        let step = binary(.subtract, 64, .constant(size), doubled)
+        iterate(kind, width, step, i)
+        if isRepeated {
+            let count = binary(.subtract, addressBits, .slot(.rcx), .constant(1))
+            commitGeneral(.rcx, i.addressWidth, count)
+            if kind == .scan || kind == .compare {
+                let flag = commits.first { $0.destination == .zf }.map { Value.slot($0.a) } ?? .slot(.zf)
+                let wanted: UInt64 = i.has(1 << 30) ? 0 : 1
+                let goesOn = binary(
+                    .and, 1, binary(.notEqual, addressBits, count, .zero), binary(.equal, 1, flag, .constant(wanted)))
+                terminate(MicroOp(.branch, a: materialize(goesOn), immediate: i.rip))
+                terminate(MicroOp(.jump, immediate: i.nextRIP))
+            } else {
+                terminate(MicroOp(.jump, immediate: i.rip))
+            }
+        }
+        return .lifted
+    }
+
+    /// Address of the element at RSI (with its segment) or RDI.
+    private mutating func element(_ register: Slot, _ i: DecodedInstruction) -> (slot: Slot, displacement: UInt64) {
+        var value = zeroExtend(UInt8(i.addressWidth), .slot(register))
+        if register == .rsi, let segment = i.segmentOverride { value = binary(.add, 64, value, .slot(segment)) }
+        return (materialize(value), 0)
+    }
+
+    private mutating func advance(_ register: Slot, _ step: Value, _ i: DecodedInstruction) {
+        commitGeneral(register, i.addressWidth, binary(.add, UInt8(i.addressWidth), .slot(register), step))
+    }
+
+    private mutating func iterate(_ kind: StringKind, _ width: Int, _ step: Value, _ i: DecodedInstruction) {
+        let bits = UInt8(width)
+        switch kind {
+        case .move:
+            let value = load(width, element(.rsi, i))
+            store(width, element(.rdi, i), value)
+            advance(.rsi, step, i)
+            advance(.rdi, step, i)
+        case .store:
+            store(width, element(.rdi, i), .slot(.rax))
+            advance(.rdi, step, i)
+        case .load:
+            commitGeneral(.rax, width, load(width, element(.rsi, i)))
+            advance(.rsi, step, i)
+        case .scan:
+            let b = load(width, element(.rdi, i))
+            setSubtractFlags(bits, .slot(.rax), b, binary(.subtract, bits, .slot(.rax), b), withBorrow: false)
+            advance(.rdi, step, i)
+        case .compare:
+            let a = load(width, element(.rsi, i))
+            let b = load(width, element(.rdi, i))
+            setSubtractFlags(bits, a, b, binary(.subtract, bits, a, b), withBorrow: false)
+            advance(.rsi, step, i)
+            advance(.rdi, step, i)
+        }
+    }
+}

@@ -1,0 +1,309 @@
+import CZydis
+
+/// A value while lifting: a slot whose low bits are valid (the upper ones may be anything), or a constant.
+enum Value: Equatable {
+    case slot(Slot)
+    case constant(UInt64)
+
+    static let zero = Value.constant(0)
+}
+
+/// What the flags slots were last set from, so that conditions become comparisons of the operands.
+enum FlagSource {
+    case none
+    /// Flags of a - b.
+    case subtract(width: UInt8, a: Value, b: Value)
+    /// Flags of a logical result: CF = OF = 0.
+    case logic(width: UInt8, result: Value)
+    /// Only ZF and SF (and PF) are known to be those of the result.
+    case result(width: UInt8, result: Value)
+}
+
+/// Collects the micro-operations of one block.
+///
+/// An instruction is lifted in two parts: its body computes into temporaries and does all memory accesses; its commits then move
+/// results to guest-visible slots. `Optimizer` removes most of the moves again.
+struct BlockBuilder {
+    let context: LiftContext
+    let rip: UInt64
+    var operations: [MicroOp] = []
+    var instructions: [InstructionRecord] = []
+    var unsupportedBytes: [UInt8] = []
+    var nextTemporary = Slot.firstTemporary.rawValue
+    var commits: [MicroOp] = []
+    /// Control transfer of the current instruction, emitted after the commits.
+    var terminators: [MicroOp] = []
+    var flags = FlagSource.none
+    /// The current instruction replaced the flag slots: what it says about them from now on.
+    var pendingFlags: FlagSource?
+
+    init(context: LiftContext, rip: UInt64) {
+        self.context = context
+        self.rip = rip
+    }
+
+    /// What lifting one instruction came to.
+    enum Outcome {
+        case lifted
+        /// The instruction must begin a block (it looks at RIP or changes the mode).
+        case needsOwnBlock
+        case unsupported
+    }
+
+    mutating func build(_ code: UnsafeRawBufferPointer, maximumInstructions: Int) -> Block? {
+        var decoder = InstructionDecoder(context: context)
+        var offset = 0
+        var ended = false
+        while !ended {
+            let here = rip &+ UInt64(offset)
+            if instructions.count >= maximumInstructions || Int(nextTemporary) > Slot.count - 200 {
+                operations.append(MicroOp(.jump, immediate: here))
+                break
+            }
+            let rest = UnsafeRawBufferPointer(rebasing: code[min(offset, code.count)...])
+            let firstOperation = operations.count
+            if let (operation, length) = Self.hypercall(rest) {
+                instructions.append(InstructionRecord(rip: here, firstOperation: firstOperation, length: length))
+                operations.append(operation)
+                offset += length
+                break
+            }
+            switch decoder.decode(rest, rip: here) {
+            case .truncated:
+                if instructions.isEmpty { return nil }
+                operations.append(MicroOp(.jump, immediate: here))
+                ended = true
+            case .invalid:
+                instructions.append(InstructionRecord(rip: here, firstOperation: firstOperation, length: 1))
+                operations.append(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
+                ended = true
+            case .instruction(let instruction):
+                switch liftOne(instruction) {
+                case .lifted:
+                    instructions.append(
+                        InstructionRecord(rip: here, firstOperation: firstOperation, length: instruction.length))
+                    offset += instruction.length
+                    ended = operations.last?.operation.isTerminator ?? false
+                case .needsOwnBlock:
+                    operations.append(MicroOp(.jump, immediate: here))
+                    ended = true
+                case .unsupported:
+                    unsupportedBytes = Array(rest.prefix(instruction.length))
+                    operations.append(MicroOp(.unsupported))
+                    ended = true
+                }
+            }
+        }
+        var optimizer = Optimizer(operations: operations, instructions: instructions)
+        optimizer.run()
+        return Block(
+            rip: rip, byteCount: offset, operations: optimizer.operations, instructions: optimizer.instructions,
+            unsupportedBytes: unsupportedBytes, slotLimit: Int(nextTemporary))
+    }
+
+    /// Stemma's long NOP and S2E's opcode.
+    private static func hypercall(_ code: UnsafeRawBufferPointer) -> (MicroOp, Int)? {
+        if code.count >= 8, code[0] == 0x0F, code[1] == 0x1F, code[2] == 0x84, code[3] == 0, code[6] == 0x4D,
+            code[7] == 0x53
+        {
+            return (MicroOp(.hypercall, immediate: UInt64(code[4]) | UInt64(code[5]) << 8), 8)
+        }
+        if code.count >= 10, code[0] == 0x0F, code[1] == 0x3F {
+            let payload = (0..<8).reduce(UInt64(0)) { $0 | UInt64(code[2 + $1]) << UInt64($1 * 8) }
+            return (MicroOp(.s2eOpcode, immediate: payload), 10)
+        }
+        return nil
+    }
+
+    private mutating func liftOne(_ instruction: DecodedInstruction) -> Outcome {
+        let mark = (operations.count, nextTemporary)
+        commits.removeAll(keepingCapacity: true)
+        terminators.removeAll(keepingCapacity: true)
+        pendingFlags = nil
+        let outcome = lift(instruction)
+        guard outcome == .lifted else {
+            operations.removeSubrange(mark.0...)
+            nextTemporary = mark.1
+            return outcome
+        }
+        flushCommits()
+        operations.append(contentsOf: terminators)
+        return .lifted
+    }
+
+    /// Moves results to their slots, after saving what later operations still need of the old values.
+    private mutating func flushCommits() {
+        let targets = Set(commits.flatMap(\.destinations))
+        if let pendingFlags { flags = pendingFlags }
+        preserveFlagSource(targets)
+        for (index, commit) in commits.enumerated() {
+            var commit = commit
+            let earlier = Set(commits[..<index].flatMap(\.destinations))
+            // An insert reads its own destination as `a`; that is meant to be the current value.
+            let isInsert = commit.operation == .insert
+            if !isInsert, commit.a != .immediate, earlier.contains(commit.a) { commit.a = copy(commit.a) }
+            if isInsert, earlier.contains(commit.b) { commit.b = copy(commit.b) }
+            commits[index] = commit
+        }
+        operations.append(contentsOf: commits)
+        if pendingFlags == nil, !targets.isDisjoint(with: Slot.arithmeticFlags) { flags = .none }
+    }
+
+    private mutating func preserveFlagSource(_ targets: Set<Slot>) {
+        func endangered(_ value: Value) -> Bool {
+            if case .slot(let slot) = value { targets.contains(slot) } else { false }
+        }
+        switch flags {
+        case .none: break
+        case .subtract(let width, let a, let b):
+            var (left, right) = (a, b)
+            if endangered(a) { left = .slot(copy(a)) }
+            if endangered(b) { right = a == b ? left : .slot(copy(b)) }
+            flags = .subtract(width: width, a: left, b: right)
+        case .logic(let width, let result):
+            if endangered(result) { flags = .logic(width: width, result: .slot(copy(result))) }
+        case .result(let width, let result):
+            if endangered(result) { flags = .result(width: width, result: .slot(copy(result))) }
+        }
+    }
+
+    private mutating func copy(_ value: Value) -> Slot {
+        switch value {
+        case .slot(let slot): copy(slot)
+        case .constant(let constant): materialize(.constant(constant))
+        }
+    }
+
+    private mutating func copy(_ slot: Slot) -> Slot {
+        let result = temporary()
+        operations.append(MicroOp(.move, destination: result, a: slot))
+        return result
+    }
+}
+
+extension BlockBuilder.Outcome: Equatable {}
+
+// Emission
+extension BlockBuilder {
+    mutating func temporary() -> Slot {
+        let slot = Slot(nextTemporary)
+        nextTemporary += 1
+        return slot
+    }
+
+    /// Two neighbouring temporaries for a 128-bit value.
+    mutating func temporaryPair() -> Slot {
+        let slot = Slot(nextTemporary)
+        nextTemporary += 2
+        return slot
+    }
+
+    /// A slot that holds the value.
+    mutating func materialize(_ value: Value) -> Slot {
+        switch value {
+        case .slot(let slot): return slot
+        case .constant(0): return .zero
+        case .constant(let constant):
+            let result = temporary()
+            operations.append(MicroOp(.move, destination: result, a: .immediate, immediate: constant))
+            return result
+        }
+    }
+
+    mutating func unary(_ operation: Operation, _ width: UInt8, _ a: Value, immediate: UInt64 = 0) -> Value {
+        let source = materialize(a)
+        let result = temporary()
+        operations.append(MicroOp(operation, width: width, destination: result, a: source, immediate: immediate))
+        return .slot(result)
+    }
+
+    mutating func binary(_ operation: Operation, _ width: UInt8, _ a: Value, _ b: Value) -> Value {
+        let left = materialize(a)
+        let result: Slot
+        switch b {
+        case .constant(let constant):
+            result = temporary()
+            operations.append(
+                MicroOp(operation, width: width, destination: result, a: left, b: .immediate, immediate: constant))
+        case .slot(let right):
+            result = temporary()
+            operations.append(MicroOp(operation, width: width, destination: result, a: left, b: right))
+        }
+        return .slot(result)
+    }
+
+    /// An operation whose immediate field names a third slot.
+    mutating func ternary(_ operation: Operation, _ width: UInt8, _ a: Value, _ b: Value, _ third: Value) -> Value {
+        let left = materialize(a)
+        let right = materialize(b)
+        let extra = materialize(third)
+        let result = temporary()
+        operations.append(
+            MicroOp(
+                operation, width: width, destination: result, a: left, b: right,
+                immediate: UInt64(extra.rawValue)))
+        return .slot(result)
+    }
+
+    /// `condition` (0 or 1) ? a : b.
+    mutating func select(_ width: UInt8, _ condition: Value, _ a: Value, _ b: Value) -> Value {
+        ternary(.select, width, a, b, condition)
+    }
+
+    mutating func insert(_ width: UInt8, into old: Value, _ new: Value, at position: UInt64) -> Value {
+        let left = materialize(old)
+        let right = materialize(new)
+        let result = temporary()
+        operations.append(
+            MicroOp(.insert, width: width, destination: result, a: left, b: right, immediate: position))
+        return .slot(result)
+    }
+
+    /// Zero-extended to 64 bits.
+    mutating func zeroExtend(_ width: UInt8, _ value: Value) -> Value {
+        if case .constant(let constant) = value { return .constant(constant & (~0 >> UInt64(64 - width))) }
+        return width == 64 ? value : unary(.move, width, value)
+    }
+
+    mutating func signExtend(_ width: UInt8, _ value: Value, to target: UInt8) -> Value {
+        width == target ? value : unary(.signExtend, width, value, immediate: UInt64(target))
+    }
+
+    /// A commit of 64 bits to a slot.
+    mutating func commit(_ slot: Slot, _ value: Value) {
+        switch value {
+        case .slot(let source): commits.append(MicroOp(.move, destination: slot, a: source))
+        case .constant(let constant):
+            commits.append(MicroOp(.move, destination: slot, a: .immediate, immediate: constant))
+        }
+    }
+
+    /// Writes a general register with the merge rule of its width.
+    mutating func commitGeneral(_ slot: Slot, _ width: Int, _ value: Value, isHighByte: Bool = false) {
+        switch width {
+        case 64: commit(slot, value)
+        case 32:
+            switch value {
+            case .slot(let source): commits.append(MicroOp(.move, width: 32, destination: slot, a: source))
+            case .constant(let constant): commit(slot, .constant(constant & 0xFFFF_FFFF))
+            }
+        default:
+            let source = materialize(value)
+            commits.append(
+                MicroOp(
+                    .insert, width: UInt8(width), destination: slot, a: slot, b: source, immediate: isHighByte ? 8 : 0))
+        }
+    }
+
+    mutating func terminate(_ operation: MicroOp) { terminators.append(operation) }
+
+    mutating func helper(
+        _ helper: Helper, destination: Slot = .zero, a: Value = .zero, b: Value = .zero, detail: Int = 0,
+        argument: Int = 0
+    ) {
+        let left = materialize(a)
+        let right = materialize(b)
+        operations.append(
+            .helper(helper, destination: destination, a: left, b: right, detail: detail, argument: argument))
+    }
+}
