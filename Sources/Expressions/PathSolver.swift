@@ -48,6 +48,18 @@ package final class PathSolver {
         arena.evaluate(expression, path.assignment)
     }
 
+    /// The path with other example values for bytes that no constraint of it mentions.
+    package func path(_ path: PathConstraints, withFree values: ByteValues) -> PathConstraints {
+        for entry in values.entries {
+            precondition(
+                Int(entry.byte) >= path.owners.count || path.owners[Int(entry.byte)] == 0,
+                "an example for a byte that is constrained")
+        }
+        var result = path
+        result.assignment = arena.assignment(path.assignment, replacing: values)
+        return result
+    }
+
     // MARK: Questions
 
     /// Whether the 1-bit `condition` can hold on the path.
@@ -68,6 +80,7 @@ package final class PathSolver {
         on condition: Term, of path: PathConstraints
     ) throws(ExpressionsError) -> BranchOutcome {
         if let value = arena.constantValue(condition) { return .always(value == 1) }
+        if let known = recentAnswer(condition, on: path) { return .always(known) }
         statistics.queries += 2
         statistics.byAssignment += 1
         let direction = arena.evaluate(condition, path.assignment) == 1
@@ -106,6 +119,19 @@ package final class PathSolver {
             }
         }
         return (result, false)
+    }
+
+    /// The answer when the condition or its complement is one of the path's newest constraints.
+    private func recentAnswer(_ condition: Term, on path: PathConstraints) -> Bool? {
+        let negated = arena.not(condition)
+        var entry = path.last
+        for _ in 0..<4 where entry != 0 {
+            let constraint = chain[Int(entry)].constraint
+            if constraint == condition { return true }
+            if constraint == negated { return false }
+            entry = chain[Int(entry)].previous
+        }
+        return nil
     }
 
     /// The path with a constraint that its assignment is known to satisfy.
