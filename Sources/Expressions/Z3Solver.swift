@@ -1,0 +1,217 @@
+import CZ3
+
+/// Z3, linked from the system's library.
+///
+/// Two solvers share one context. The first is a "simple" (incremental) solver kept as a stack that mirrors the list of
+/// assertions: a query pops to the common prefix with the one before and pushes the rest, one scope for each assertion. What
+/// it does not decide within ``quickTimeout`` goes to a fresh solver for QF_BV with the rest of the time.
+/// Constant tables are asserted index by index, in the scope that first uses them.
+package final class Z3Solver: Solver {
+    /// What the incremental solver gets before the query goes to the stronger one.
+    package let quickTimeout: Duration
+    package private(set) var statistics = SolverStatistics()
+    package let name: String
+
+    private var context: Z3Context
+    private var stack: IncrementalStack
+    private var watchdog: Watchdog
+    /// Translations to keep before the context is made anew.
+    private let translationLimit: Int
+
+    package init(quickTimeout: Duration = .milliseconds(100), translationLimit: Int = 2_000_000)
+        throws(ExpressionsError)
+    {
+        self.quickTimeout = quickTimeout
+        self.translationLimit = translationLimit
+        name = "Z3 \(String(cString: Z3_get_full_version()))"
+        context = try Z3Context()
+        stack = IncrementalStack(context)
+        watchdog = Self.watchdog(of: context)
+    }
+
+    deinit { watchdog.stop() }
+
+    private static func watchdog(of context: Z3Context) -> Watchdog {
+        // Z3_interrupt is the one call that another thread may make; `stop` waits for it before the context goes.
+        let address = UInt(bitPattern: context.raw)
+        return Watchdog { Z3_interrupt(Z3_context(bitPattern: address)) }
+    }
+
+    package func check(
+        _ assertions: [Term], in arena: ExpressionArena, timeout: Duration, cancellation: Cancellation
+    ) throws(ExpressionsError) -> SolverResult {
+        let start = ContinuousClock.now
+        statistics.queries += 1
+        defer { statistics.time += ContinuousClock.now - start }
+        if cancellation.isCancelled { return count(.unknown(.cancelled)) }
+        if context.translationCount > translationLimit { try renew() }
+        let end = start + timeout
+        context.deadline = end
+        context.cancellation = cancellation
+        do throws(ExpressionsError) {
+            try stack.assert(assertions, in: arena)
+        } catch {
+            stack = IncrementalStack(context)
+            guard error.code == .outOfTime else { throw error }
+            return count(.unknown(cancellation.isCancelled ? .cancelled : .timeout))
+        }
+        var result = try guarded(until: min(end, start + quickTimeout), cancellation) { () throws(ExpressionsError) in
+            try stack.check(in: arena)
+        }
+        if case .unknown = result {
+            // An interrupt may leave the incremental solver half way through its work.
+            stack = IncrementalStack(context)
+            if !cancellation.isCancelled, ContinuousClock.now < end {
+                statistics.escalations += 1
+                result = try freshCheck(assertions, in: arena, until: end, cancellation)
+            }
+        }
+        return count(result)
+    }
+
+    private func count(_ result: SolverResult) -> SolverResult {
+        switch result {
+        case .satisfiable: statistics.satisfiable += 1
+        case .unsatisfiable: statistics.unsatisfiable += 1
+        case .unknown: statistics.unknown += 1
+        }
+        return result
+    }
+
+    /// Runs one check under the watchdog. Only the check is ever interrupted: an interrupt while terms are built or asserted
+    /// would lose some of them.
+    private func guarded(
+        until end: ContinuousClock.Instant, _ cancellation: Cancellation,
+        _ check: () throws(ExpressionsError) -> SolverResult
+    ) throws(ExpressionsError) -> SolverResult {
+        watchdog.arm(timeout: end - .now, cancellation: cancellation)
+        defer { watchdog.disarm() }
+        let result = try check()
+        guard case .unknown = result else { return result }
+        if cancellation.isCancelled { return .unknown(.cancelled) }
+        return ContinuousClock.now >= end ? .unknown(.timeout) : result
+    }
+
+    private func freshCheck(
+        _ assertions: [Term], in arena: ExpressionArena, until end: ContinuousClock.Instant,
+        _ cancellation: Cancellation
+    ) throws(ExpressionsError) -> SolverResult {
+        let tables = Set(assertions.flatMap { context.tables(of: $0, in: arena) }).sorted()
+        let logic = Z3_mk_string_symbol(context.raw, tables.isEmpty ? "QF_BV" : "QF_UFBV")
+        let solver = Z3_mk_solver_for_logic(context.raw, logic)
+        Z3_solver_inc_ref(context.raw, solver)
+        defer { Z3_solver_dec_ref(context.raw, solver) }
+        for number in tables {
+            for assertion in context.assertions(ofTable: number, in: arena) {
+                try context.assert(assertion, to: solver)
+            }
+        }
+        for assertion in assertions { try context.assert(context.truth(assertion, in: arena), to: solver) }
+        return try guarded(until: end, cancellation) { () throws(ExpressionsError) in
+            try IncrementalStack.outcome(of: solver, context, assertions, arena)
+        }
+    }
+
+    /// A new context, without translations.
+    private func renew() throws(ExpressionsError) {
+        watchdog.stop()
+        stack.release()
+        context = try Z3Context()
+        stack = IncrementalStack(context)
+        watchdog = Self.watchdog(of: context)
+    }
+}
+
+/// The incremental solver: one scope for each assertion.
+private final class IncrementalStack {
+    private let context: Z3Context
+    private var solver: Z3_solver?
+    private var asserted: [Term] = []
+    /// Tables asserted by each scope.
+    private var tables: [[UInt32]] = []
+
+    init(_ context: Z3Context) {
+        self.context = context
+        solver = Z3_mk_simple_solver(context.raw)
+        Z3_solver_inc_ref(context.raw, solver)
+    }
+
+    deinit { release() }
+
+    func release() {
+        if let solver { Z3_solver_dec_ref(context.raw, solver) }
+        solver = nil
+    }
+
+    /// Makes the stack hold exactly these assertions.
+    func assert(_ assertions: [Term], in arena: ExpressionArena) throws(ExpressionsError) {
+        var common = 0
+        while common < asserted.count && common < assertions.count && asserted[common] == assertions[common] {
+            common += 1
+        }
+        if common < asserted.count {
+            Z3_solver_pop(context.raw, solver, UInt32(asserted.count - common))
+            asserted.removeLast(asserted.count - common)
+            tables.removeLast(tables.count - common)
+        }
+        for assertion in assertions[common...] {
+            let term = try context.truth(assertion, in: arena)
+            Z3_solver_push(context.raw, solver)
+            asserted.append(assertion)
+            var added: [UInt32] = []
+            for number in context.tables(of: assertion, in: arena)
+            where !tables.contains(where: { $0.contains(number) }) {
+                added.append(number)
+                for element in context.assertions(ofTable: number, in: arena) {
+                    try context.assert(element, to: solver)
+                }
+            }
+            tables.append(added)
+            try context.assert(term, to: solver)
+        }
+    }
+
+    /// Decides the assertions on the stack.
+    func check(in arena: ExpressionArena) throws(ExpressionsError) -> SolverResult {
+        try Self.outcome(of: solver, context, asserted, arena)
+    }
+
+    /// Runs the solver and reads its answer.
+    static func outcome(
+        of solver: Z3_solver?, _ context: Z3Context, _ assertions: [Term], _ arena: ExpressionArena
+    ) throws(ExpressionsError) -> SolverResult {
+        switch Z3_solver_check(context.raw, solver) {
+        case Z3_L_FALSE: return .unsatisfiable
+        case Z3_L_TRUE:
+            guard let model = Z3_solver_get_model(context.raw, solver) else {
+                throw Z3Context.failure(context.errorText ?? "no model")
+            }
+            Z3_model_inc_ref(context.raw, model)
+            defer { Z3_model_dec_ref(context.raw, model) }
+            return .satisfiable(values(in: model, context, assertions, arena))
+        default:
+            if let text = context.errorText { throw Z3Context.failure(text) }
+            return .unknown(.solver(String(cString: Z3_solver_get_reason_unknown(context.raw, solver))))
+        }
+    }
+
+    private static func values(
+        in model: Z3_model, _ context: Z3Context, _ assertions: [Term], _ arena: ExpressionArena
+    ) -> ByteValues {
+        var set: UInt32 = 0
+        for assertion in assertions { set = arena.sets.union(set, arena.node(assertion).dependencies) }
+        var entries: [ByteValues.Entry] = []
+        arena.sets.forEachByte(set) { byte in
+            var value: UInt64 = 0
+            // A byte that the formula does not constrain has no interpretation: any value does.
+            if let constant = context.symbolConstant(byte),
+                let declaration = Z3_get_app_decl(context.raw, Z3_to_app(context.raw, constant)),
+                let term = Z3_model_get_const_interp(context.raw, model, declaration)
+            {
+                _ = Z3_get_numeral_uint64(context.raw, term, &value)
+            }
+            entries.append(ByteValues.Entry(byte: byte, value: UInt8(truncatingIfNeeded: value)))
+        }
+        return ByteValues(entries: entries)
+    }
+}
