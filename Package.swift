@@ -9,14 +9,33 @@ let settings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
 /// A C library of the system: its header and linker flag are in `Sources/<name>/module.modulemap`,
 /// its Debian package also in `images/packages.txt`.
 func systemLibrary(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
 }
 
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
 let package = Package(
     name: "stemma",
+    products: [.executable(name: "stemma", targets: ["stemma"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
     targets: [
         systemLibrary("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         systemLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
@@ -27,9 +46,51 @@ let package = Package(
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         systemLibrary("CZydis", apt: "libzydis-dev"),
 
-        .testTarget(
-            name: "SystemLibrariesTests",
-            dependencies: ["CCrypto", "CLZ4", "CLibXML2", "CLibvirt", "CZ3", "CZlib", "CZstd", "CZydis"],
+        module("ContentStore", ["CCrypto", "CLZ4", "CZstd"]),
+        module("BlockService", ["ContentStore"] + nio),
+        module("DiskImage", ["CZlib", "CZstd"]),
+        module("VMState", ["DiskImage"]),
+        module("X86", ["CZydis"]),
+        module("CPUModel"),
+        module("GuestInspection"),
+        module("Hypervisor", nio),
+        module("Conversion", ["VMState", "CPUModel", "GuestInspection", "Yams"]),
+        module("Expressions", ["CZ3"]),
+        module("Machine", ["X86", "VMState"]),
+        module("Exploration", ["Machine", "Expressions", "X86"]),
+        module("ImageRecipe", ["Yams"]),
+        module("Lineage", ["ContentStore"]),
+        module(
+            "Workflow",
+            [
+                "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "Exploration", "Expressions",
+                "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
+            ]),
+        .executableTarget(
+            name: "stemma",
+            dependencies: [
+                "Lineage", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: settings),
+
+        tests("SystemLibraries", ["CCrypto", "CLZ4", "CLibXML2", "CLibvirt", "CZ3", "CZlib", "CZstd", "CZydis"]),
+        tests("ContentStore", ["ContentStore"]),
+        tests("BlockService", ["BlockService", "ContentStore"] + nio),
+        tests("DiskImage", ["DiskImage"]),
+        tests("VMState", ["VMState", "DiskImage"]),
+        tests("X86", ["X86"]),
+        tests("CPUModel", ["CPUModel"]),
+        tests("GuestInspection", ["GuestInspection"]),
+        tests("Hypervisor", ["Hypervisor"]),
+        tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
+        tests("Expressions", ["Expressions"]),
+        tests("Machine", ["Machine", "VMState", "X86"]),
+        tests("Exploration", ["Exploration", "Machine", "Expressions", "X86"]),
+        tests("ImageRecipe", ["ImageRecipe"]),
+        tests("Lineage", ["Lineage", "ContentStore"]),
+        tests(
+            "Workflow",
+            ["Workflow", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage", "VMState"]),
+        tests("EndToEnd", ["stemma"]),
     ]
 )

@@ -51,3 +51,11 @@ package struct Reference: Hashable, Sendable, CustomStringConvertible {
         if let snapshot { "\(vm):\(snapshot)" } else { vm.text }
     }
 }
+
+extension Reference: Encodable {
+    /// As a user writes it.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}

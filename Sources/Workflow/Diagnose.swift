@@ -1,4 +1,4 @@
-import CZ3
+import Expressions
 import Foundation
 import Hypervisor
 import Lineage
@@ -64,7 +64,11 @@ extension Stemma {
         } catch {
             diagnosis.add("QEMU", .bad, "\(error)")
         }
-        diagnosis.add("solver", .good, "Z3 \(String(cString: Z3_get_full_version()))")
+        do {
+            diagnosis.add("solver", .good, try Z3Solver().name)
+        } catch {
+            diagnosis.add("solver", .bad, "\(error)")
+        }
         addSpace(to: &diagnosis)
         return diagnosis
     }

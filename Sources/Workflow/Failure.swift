@@ -2,7 +2,7 @@ import BlockService
 import ContentStore
 import Conversion
 import DiskImage
-import Exploration
+import Expressions
 import Hypervisor
 import ImageRecipe
 import Lineage
@@ -43,6 +43,7 @@ package struct Failure: Sendable {
         case let error as RecipeError: self.init("\(error)", Self.code(error.code))
         case let error as ConversionError: self.init("\(error)", Self.code(error.code))
         case let error as MachineError: self.init("\(error)", 65)
+        case let error as ExpressionsError: self.init("\(error)", 70)
         case is CancellationError: self.init("Interrupted; what was finished before is kept.", 130)
         default: return nil
         }

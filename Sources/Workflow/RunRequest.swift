@@ -59,7 +59,7 @@ package struct RunRequest: Sendable {
 }
 
 /// What a run left behind.
-package struct RunOutcome: Sendable {
+package struct RunOutcome: Sendable, Encodable {
     /// Snapshots that are in the store now, in the order they were taken.
     package var snapshots: [Reference] = []
     /// The VM's head has the disks as the guest left them.

@@ -54,7 +54,9 @@ package struct LineageLog: Sendable {
         if let accelerator = commit.attributes[Attribute.accelerator] { facts.append(Text.accelerator(accelerator)) }
         if let fixes = commit.attributes[Attribute.fixes] { facts.append("fixed \(fixes)") }
         if let outcome = commit.attributes[Attribute.outcome] { facts.append(outcome) }
-        if let source = commit.attributes[Attribute.source] { facts.append("from \(source)") }
+        if let source = commit.attributes[Attribute.source] {
+            facts.append(commit.edge == .experiment ? "of \(source)" : "from \(source)")
+        }
         return facts.joined(separator: "  ")
     }
 }

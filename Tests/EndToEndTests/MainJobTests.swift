@@ -10,7 +10,8 @@ import Testing
                 let name: String
                 let hex: String
             }
-            let message: String?
+            struct End: Decodable { let message: String? }
+            let end: End
             let inputs: [Input]
         }
         let paths: [Path]
@@ -41,9 +42,9 @@ import Testing
         try await home.stemma("run", "Mini:prepared", "sym", "--expname", "First")
         let shown = try await home.stemma("experiment", "show", "First", "--json")
         let experiment = try JSONDecoder().decode(Experiment.self, from: Data(shown.standardOutput.utf8))
-        let right = experiment.paths.filter { $0.message == "right password" }
+        let right = experiment.paths.filter { $0.end.message == "right password" }
         #expect(right.count == 1)
-        #expect(experiment.paths.filter { $0.message == "wrong password" }.count > 8)
+        #expect(experiment.paths.filter { $0.end.message == "wrong password" }.count > 8)
         // The engine's word is checked outside of it: the same program, run natively, takes the password.
         let password = try #require(right.first?.inputs.first { $0.name == "password" })
         #expect(try await NativePassword.accepts(hex: password.hex))
