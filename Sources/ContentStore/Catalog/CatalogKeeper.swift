@@ -141,7 +141,8 @@ final class CatalogKeeper: Sendable {
             guard try lock.lock(exclusive: true, wait: false) else { return nil }
             for name in broken { try? fileSystem.unlink(layout.index(name)) }
             guard !fresh.isEmpty else { return nil }
-            return try publish(fresh, wanted: { _ in true }, temporaryName: "index-\(StoreLayout.uniqueName())")
+            return try publish(
+                fresh, wanted: { _ in true }, temporaryName: CatalogKeeper.temporaryPrefix + StoreLayout.uniqueName())
         } catch {
             return nil
         }
@@ -175,7 +176,7 @@ final class CatalogKeeper: Sendable {
             guard chosen.allSatisfy({ $0.isChecked || $0.file.isSound() }) else { return }
             let merged = try publish(
                 chosen.map(\.file), wanted: { catalog.packs.contains($0) },
-                temporaryName: "index-\(StoreLayout.uniqueName())")
+                temporaryName: CatalogKeeper.temporaryPrefix + StoreLayout.uniqueName())
             for index in chosen {
                 // What was in memory only, or merged into the same bytes, stays.
                 guard let name = index.name, name != merged?.name else { continue }
@@ -184,6 +185,21 @@ final class CatalogKeeper: Sendable {
             try reload()
         } catch {
             return
+        }
+    }
+
+    /// How files in `tmp/` begin that are written under the lock of the indexes.
+    static let temporaryPrefix = "index-"
+
+    /// Deletes what a process left in `tmp/` that died while it held the lock of the indexes.
+    func sweep(_ files: [String]) {
+        guard
+            let lock = try? FileDescriptor(
+                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes"),
+            let isFree = try? lock.lock(exclusive: true, wait: false), isFree
+        else { return }
+        for file in files where file.hasPrefix(CatalogKeeper.temporaryPrefix) {
+            try? fileSystem.unlink(layout.temporary(file))
         }
     }
 

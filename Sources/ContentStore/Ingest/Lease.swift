@@ -42,7 +42,7 @@ package final class Lease: Sendable {
     fileprivate init(_ store: ContentStore, _ description: LeaseDescription) throws(StoreError) {
         let id = StoreLayout.uniqueName()
         let path = "\(store.layout.leases)/\(id)"
-        let spare = store.layout.temporary("lease-\(id)")
+        let spare = store.layout.temporary("\(id).lease")
         var file = try TemporaryFile(named: spare, in: store.layout.leases, fileSystem: store.fileSystem)
         guard try file.descriptor.lock(exclusive: true, wait: true) else {
             throw StoreError(.busy, "a lease just made is locked by somebody else", path: path)
@@ -65,10 +65,18 @@ extension ContentStore {
     /// Takes a lease: what is reachable now, what the pins reach, and what is written from now on is not collected while it lives.
     package func lease(label: String, pins: [Digest] = []) throws(StoreError) -> Lease {
         let numbers = try operationFileNames().compactMap { ContentStore.operationNumber(inFile: $0) }
-        return try Lease(
-            self,
-            LeaseDescription(
-                label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins))
+        let description = LeaseDescription(
+            label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins)
+        var attempt = 0
+        while true {
+            attempt += 1
+            do throws(StoreError) {
+                return try Lease(self, description)
+            } catch {
+                // Without unnamed files another process may sweep the file away before it is a lease.
+                guard error.code == .notFound, attempt < 10 else { throw error }
+            }
+        }
     }
 
     /// The leases that living processes hold.
@@ -96,6 +104,7 @@ extension ContentStore {
             let path = "\(layout.leases)/\(id)"
             if try isHeld(path) { live.insert(id) } else { try? fileSystem.unlink(path) }
         }
+        if files.contains(where: { $0.hasPrefix(CatalogKeeper.temporaryPrefix) }) { keeper.sweep(files) }
         for file in files {
             guard let id = file.split(separator: ".").first, id.utf8.count == 32, !live.contains(String(id)) else {
                 continue
