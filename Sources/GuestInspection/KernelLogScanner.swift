@@ -8,8 +8,8 @@ package struct KernelLogScanner {
     private static let pageSize = 4096
     /// Bytes kept of the page before, and looked at after a text: more than any text with what surrounds it.
     private static let margin = 128
-    /// Bytes behind a text that are needed to judge it: the id of the next block at the next multiple of 8.
-    private static let context = 16
+    /// Bytes behind a text that are needed to judge it: up to the id of the next block.
+    private static let context = 32
 
     /// Makes a scanner.
     package init() {}
@@ -107,12 +107,14 @@ package struct KernelLogScanner {
             return (0..<size).reduce(0) { $0 | UInt64(window[offset + $1]) << UInt64(8 * $1) }
         }
         if place >= 2, window[place - 2] == 1, isLevel(window[place - 1]) { return .formatString }
-        let isLine = window[end] == 0x0a
-        if address % 8 == 0, let id = number(place - 8, 8) {
-            let next = number(place + (length + 7) / 8 * 8, 8) ?? 0
-            if id != 0, next > id, next - id <= 16 { return .record }
-            // The last record of the log has nothing behind it.
-            if !isLine, isEarlyID(id) { return .record }
+        if address % 8 == 0, let id = number(place - 8, 8), id != 0 {
+            // What is left behind a text when prefix and newline are taken away in place.
+            if window[end..<end + 3].elementsEqual(window[end - 2..<end] + [0x0a]) { return .record }
+            for gap in [0, 8, 16] {
+                if let next = number(place + (length + 7) / 8 * 8 + gap, 8), next > id, next - id <= 16 {
+                    return .record
+                }
+            }
         }
         for header in [16, 20] where address % 4 == 0 {
             guard let recordLength = number(place - header + 8, 2), let textLength = number(place - header + 10, 2)
@@ -128,7 +130,4 @@ package struct KernelLogScanner {
     private static func isLevel(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(byte) || byte == UInt8(ascii: "d") || byte == UInt8(ascii: "c")
     }
-
-    /// Whether a number can be the id of an early record: ids begin at 2^62 minus the number of descriptors, and count up.
-    private static func isEarlyID(_ id: UInt64) -> Bool { id < 1 << 62 && id > 1 << 62 - 1 << 32 }
 }

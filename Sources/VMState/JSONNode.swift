@@ -40,6 +40,15 @@ struct JSONNode: Sendable {
         return members.reduce(0) { $1.key == key ? $0 + 1 : $0 }
     }
 
+    /// The first member with a key, if it is an integer.
+    // Never inlined: the optimiser of Swift 6.3.1 fails on callers that contain this twice.
+    @inline(never)
+    func integer(_ key: String) -> Int64? { member(key)?.integer }
+
+    /// The last member with a key, if it is an integer.
+    @inline(never)
+    func lastInteger(_ key: String) -> Int64? { lastMember(key)?.integer }
+
     var string: String? { if case .string(let text) = value { text } else { nil } }
     var integer: Int64? { if case .integer(let number) = value { number } else { nil } }
     var elements: [JSONNode]? { if case .array(let nodes) = value { nodes } else { nil } }

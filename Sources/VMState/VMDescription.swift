@@ -14,7 +14,7 @@ package struct VMDescription: Sendable, Hashable {
         guard let list = root.member("devices"), let elements = list.elements else {
             throw VMStateError(.malformed, "the description (vmdesc JSON) has no list \"devices\"")
         }
-        if let page = root.member("page_size")?.integer, page != StreamFormat.pageSize {
+        if let page = root.integer("page_size"), page != StreamFormat.pageSize {
             throw VMStateError(.unsupported, "the stream's page size is \(page); only x86 guests (4096) are supported")
         }
         var devices: [DeviceDescription] = []
@@ -81,7 +81,7 @@ package struct DeviceDescription: Sendable, Hashable {
     package var size: Int { layout.size }
 
     init(_ node: JSONNode) throws(VMStateError) {
-        guard let name = node.member("name")?.string, let instance = node.member("instance_id")?.integer else {
+        guard let name = node.member("name")?.string, let instance = node.integer("instance_id") else {
             throw VMStateError(.malformed, "an entry of the description (vmdesc JSON) has no name or instance_id")
         }
         guard let instanceID = UInt32(exactly: instance) ?? Int32(exactly: instance).map(UInt32.init(bitPattern:))
@@ -90,7 +90,7 @@ package struct DeviceDescription: Sendable, Hashable {
         }
         self.name = name
         self.instanceID = instanceID
-        version = node.member("version")?.integer ?? 0
+        version = node.integer("version") ?? 0
         vmsdName = node.member("vmsd_name")?.string
         range = node.range
         var names: [String] = []
@@ -154,9 +154,9 @@ extension FieldNode {
         self.name = name
         self.offset = offset
         type = node.member("type")?.string ?? ""
-        index = node.member("index")?.integer.flatMap { Int(exactly: $0) }
+        index = node.integer("index").flatMap { Int(exactly: $0) }
         count = 1
-        if let length = node.member("array_len")?.integer {
+        if let length = node.integer("array_len") {
             guard length >= 1, length <= 1 << 24 else {
                 throw VMStateError(.malformed, "the description gives the array length \(length)", field: name)
             }
@@ -170,7 +170,7 @@ extension FieldNode {
         } else if node.memberCount("fields") == 1 {
             inner = try FieldLayout(description: node, subsections: &ignored)
         }
-        if let number = node.lastMember("size")?.integer {
+        if let number = node.lastInteger("size") {
             guard number >= 0, number <= 1 << 31 else {
                 throw VMStateError(.malformed, "the description gives the size \(number)", field: name)
             }

@@ -39,9 +39,16 @@ import Testing
         }
     }
 
-    @Test func theLastRecordOfALogCounts() throws {
-        let memory = memory([(4096, block(text, id: 0x3fff_ffff_ffff_f077, next: 0))])
-        #expect(try KernelLogScanner().scan(memory).map(\.kind) == [.record])
+    /// The bytes that Linux 6.1 leaves: prefix and newline were taken away in place.
+    @Test func findsRecordsThatWereEditedInPlace() throws {
+        let rest = Array("Is\n\0\0\0\0\0".utf8)
+        let record = little(0xffff_f068, 8) + Array(text.utf8) + rest + little(0xffff_f069, 8)
+        for address in [UInt64(0x1000), 0x1fd0, 0x1fd8, 0x1fe0, 0x1ff8] {
+            #expect(try KernelLogScanner().scan(memory([(address, record)])).map(\.kind) == [.record], "\(address)")
+            // The last record of the log: nothing behind it.
+            let last = Array(record.dropLast(8))
+            #expect(try KernelLogScanner().scan(memory([(address, last)])).map(\.kind) == [.record], "\(address)")
+        }
     }
 
     @Test func findsRecordsOfOldKernels() throws {
