@@ -148,7 +148,9 @@ extension Stemma {
 /// The disk of the ingest benchmark: always the same bytes.
 private enum BenchmarkDisk {
     static func write(to path: String) throws -> UInt64 {
-        FileManager.default.createFile(atPath: path, contents: nil)
+        guard FileManager.default.createFile(atPath: path, contents: nil) else {
+            throw WorkflowError(.io, "\(path) cannot be written.")
+        }
         let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
         defer { try? file.close() }
         let text = Array("The quick brown fox jumps over the lazy dog, and the lazy dog sleeps on. ".utf8)

@@ -63,7 +63,7 @@ extension Stemma {
     ) throws -> ExperimentReport {
         let report = ExperimentReport(
             name: name.text, snapshot: request.snapshot.description, isComplete: exploration.stopped == nil,
-            stopped: exploration.stopped?.description, statistics: exploration.statistics, paths: exploration.testCases)
+            stopped: exploration.stopped?.rawValue, statistics: exploration.statistics, paths: exploration.testCases)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let json = try encoder.encode(report)
