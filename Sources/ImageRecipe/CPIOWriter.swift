@@ -3,7 +3,7 @@ import Foundation
 /// Writes a file tree as a cpio archive of the `newc` format, for the Linux kernel to unpack.
 ///
 /// Layout and choices are described in <doc:ImageRecipe>. The archive depends on nothing but the tree.
-struct CPIOWriter {
+package struct CPIOWriter {
     private let handle: FileHandle
     private var buffer: [UInt8] = []
     private var written = 0
@@ -13,7 +13,7 @@ struct CPIOWriter {
     ///
     /// - Throws: `cannotWrite`; `missingSource` when a file of the tree cannot be read; `contentRefused` when one has
     ///   4 GiB or more, which the format cannot express.
-    static func write(_ tree: FileTree, to path: String) throws(RecipeError) {
+    package static func write(_ tree: FileTree, to path: String) throws(RecipeError) {
         do {
             try Data().write(to: URL(fileURLWithPath: path))
             var writer = CPIOWriter(handle: try FileHandle(forWritingTo: URL(fileURLWithPath: path)))

@@ -1,22 +1,22 @@
 /// What the package lists say about one version of a Debian package.
-struct DebianPackage: Sendable, Hashable {
-    let name: String
-    let version: String
-    let architecture: String
+package struct DebianPackage: Sendable, Hashable {
+    package let name: String
+    package let version: String
+    package let architecture: String
     /// Size of the `.deb` file in bytes.
-    let size: Int
+    package let size: Int
     /// SHA-256 of the `.deb` file, in lower-case hexadecimal.
-    let sha256: String
+    package let sha256: String
     /// The first alternative of each dependency, without version limits.
-    let depends: [String]
+    package let depends: [String]
 
     /// The name that `apt-get download` gives to the file.
-    var fileName: String { "\(name)_\(version.replacing(":", with: "%3a"))_\(architecture).deb" }
+    package var fileName: String { "\(name)_\(version.replacing(":", with: "%3a"))_\(architecture).deb" }
 
     /// Reads the first paragraph of `apt-cache show` (deb822 format).
     ///
     /// - Returns: nil when a field is missing, as in the entry of a package that is installed but in no list.
-    init?(paragraph text: String) {
+    package init?(paragraph text: String) {
         var fields: [String: String] = [:]
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             if line.isEmpty { break }

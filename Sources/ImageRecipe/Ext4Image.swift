@@ -1,8 +1,13 @@
 import Foundation
 
 /// Makes a raw disk with an ext4 file system, as any user.
-struct Ext4Image: Sendable {
+package struct Ext4Image: Sendable {
     let scratch: String
+
+    /// - Parameter scratch: a directory for intermediate files.
+    package init(scratch: String) {
+        self.scratch = scratch
+    }
 
     /// 2000-01-01 00:00:00 UTC: the time of everything in the file system (0 would mean "now" to e2fsprogs).
     private static let time = "946684800"
@@ -11,7 +16,7 @@ struct Ext4Image: Sendable {
     ///   - tree: the content; device nodes cannot be in it.
     ///   - identity: the text that UUID and hash seed are derived from.
     /// - Throws: `contentRefused` when the content does not fit; `toolFailed`.
-    func write(
+    package func write(
         _ tree: FileTree, sizeMiB: Int, label: String?, identity: String, to path: String, at place: RecipeError.Place
     ) throws(RecipeError) {
         let stage = scratch + "/disk-\(UUID().uuidString)"
@@ -99,7 +104,7 @@ struct Ext4Image: Sendable {
     }
 
     /// A UUID of version 8 (RFC 9562) from two FNV-1a hashes.
-    static func uuid(of identity: String) -> String {
+    package static func uuid(of identity: String) -> String {
         func hash(_ seed: UInt64) -> UInt64 {
             identity.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
         }

@@ -9,7 +9,7 @@ extension FileTree {
     ///   - mode: permissions of a single file; nil for 0755 when it is executable and 0644 when not.
     ///   - isLeftOut: whether a path of the tree is not copied; a directory then goes with its content.
     /// - Throws: `missingSource`; `contentRefused` for sockets, devices and the like.
-    mutating func insert(
+    package mutating func insert(
         copyOf source: String, at path: String?, mode: UInt32? = nil, where isLeftOut: (String) -> Bool = { _ in false }
     ) throws(RecipeError) {
         let files = FileManager.default

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The modules of an unpacked kernel package, and which of them others need.
-struct KernelModules: Sendable {
+package struct KernelModules: Sendable {
     /// Path below the package's root, for example `/lib/modules/6.1.0-1-amd64/kernel/fs/fat/fat.ko`.
     private let paths: [String: String]
     private let builtIn: Set<String>
@@ -9,7 +9,7 @@ struct KernelModules: Sendable {
 
     /// - Parameter root: the directory that the package was unpacked into; it holds one `lib/modules/VERSION`.
     /// - Throws: `unsuitablePackage` when it does not.
-    init(root: String) throws(RecipeError) {
+    package init(root: String) throws(RecipeError) {
         self.root = root
         let files = FileManager.default
         let parent = "/lib/modules"
@@ -34,7 +34,7 @@ struct KernelModules: Sendable {
     /// The paths of the given modules and of all that they need, each after what it depends on.
     ///
     /// - Throws: `missingModule` for one that the kernel neither has nor contains.
-    func loadOrder(of modules: [Recipe.Located<String>]) throws(RecipeError) -> [String] {
+    package func loadOrder(of modules: [Recipe.Located<String>]) throws(RecipeError) -> [String] {
         var order: [String] = []
         var done: Set<String> = []
         for module in modules {

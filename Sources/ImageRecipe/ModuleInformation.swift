@@ -1,12 +1,12 @@
 /// What a kernel module says about itself in its ELF section `.modinfo`.
-struct ModuleInformation: Sendable, Hashable {
+package struct ModuleInformation: Sendable, Hashable {
     /// The modules that it needs, in the spelling of `depends=`.
-    let dependencies: [String]
+    package let dependencies: [String]
 
     /// Reads an ELF64 little-endian relocatable file (System V ABI, gABI 4.1, "Sections").
     ///
     /// - Returns: nil when the bytes are no such file or have no `.modinfo`.
-    init?(elf bytes: [UInt8]) {
+    package init?(elf bytes: [UInt8]) {
         let file = ELFBytes(bytes)
         guard file.number(at: 0, size: 4) == 0x464C_457F, file.number(at: 4, size: 2) == 0x0102,
             let table = file.number(at: 0x28, size: 8), let entrySize = file.number(at: 0x3A, size: 2),

@@ -1,14 +1,20 @@
 import Foundation
 
 /// Compiles programs for the guest and finds the shared libraries that they need.
-struct ProgramBuilder: Sendable {
+package struct ProgramBuilder: Sendable {
     /// The directory that sources are relative to.
     let directory: String
     let scratch: String
     let progress: @Sendable (String) -> Void
 
+    package init(directory: String, scratch: String, progress: @escaping @Sendable (String) -> Void = { _ in }) {
+        self.directory = directory
+        self.scratch = scratch
+        self.progress = progress
+    }
+
     /// Puts a program and its shared libraries into a tree.
-    func add(_ program: Recipe.Program, to tree: inout FileTree) throws(RecipeError) {
+    package func add(_ program: Recipe.Program, to tree: inout FileTree) throws(RecipeError) {
         let file: String
         switch program.origin {
         case .compiled(let source, let flags): file = try compile(source, flags, at: program.place)
@@ -63,7 +69,7 @@ struct ProgramBuilder: Sendable {
 
     /// Reads the lines of `ldd`: `name => path (address)`, `path (address)`, `name => not found`, or one that has no
     /// file (the vDSO, `statically linked`).
-    static func libraries(
+    package static func libraries(
         lddOutput: String, program: String, at place: RecipeError.Place
     ) throws(RecipeError) -> [String] {
         var paths: [String] = []

@@ -4,6 +4,11 @@ package struct Recipe: Sendable, Hashable {
     package struct Located<Value: Sendable & Hashable>: Sendable, Hashable {
         package var value: Value
         package var place: RecipeError.Place
+
+        package init(value: Value, place: RecipeError.Place) {
+            self.value = value
+            self.place = place
+        }
     }
 
     /// The kernel that QEMU loads directly.
@@ -26,6 +31,12 @@ package struct Recipe: Sendable, Hashable {
         /// Absolute in the guest.
         package var path: String
         package var place: RecipeError.Place
+
+        package init(origin: Origin, path: String, place: RecipeError.Place) {
+            self.origin = origin
+            self.path = path
+            self.place = place
+        }
     }
 
     /// A file, link or directory for the guest.

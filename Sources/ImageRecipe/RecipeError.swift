@@ -35,6 +35,11 @@ package struct RecipeError: Error, Sendable, Hashable, CustomStringConvertible {
         /// Counted from 1.
         package var line: Int
 
+        package init(file: String, line: Int) {
+            self.file = file
+            self.line = line
+        }
+
         package var description: String { "\(file):\(line)" }
     }
 

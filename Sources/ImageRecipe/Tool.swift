@@ -1,12 +1,17 @@
 import Foundation
 
 /// A program of the building machine.
-struct Tool: Sendable {
+package struct Tool: Sendable {
     /// Its path, or its name, which is then looked up in `PATH` and in the directories of system programs, which `PATH`
     /// of users often lacks.
-    let name: String
+    package let name: String
     /// The Debian package to install when it is missing.
-    let package: String
+    package let package: String
+
+    package init(name: String, package: String) {
+        self.name = name
+        self.package = package
+    }
 
     static let aptCache = Tool(name: "apt-cache", package: "apt")
     static let aptGet = Tool(name: "apt-get", package: "apt")
@@ -18,20 +23,23 @@ struct Tool: Sendable {
     static let debugfs = Tool(name: "debugfs", package: "e2fsprogs")
 
     /// How a run ended and what it wrote.
-    struct Result: Sendable {
-        let status: Int32
-        let output: String
-        let errors: String
+    package struct Result: Sendable {
+        /// The exit status, or minus the number of the signal that ended it.
+        package let status: Int32
+        package let output: String
+        package let errors: String
     }
 
     /// Runs the tool and waits for it.
     ///
     /// - Parameters:
     ///   - directory: where it runs; nil for the current directory.
+    ///   - input: the path of the file that it reads; nil for none.
     ///   - scratch: a directory for its output.
     /// - Throws: `toolFailed` when it is not installed or cannot be started. A status other than 0 is no error.
-    func run(
-        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], scratch: String
+    package func run(
+        _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:],
+        input: String? = nil, scratch: String
     ) throws(RecipeError) -> Result {
         guard let path = find() else {
             throw RecipeError(
@@ -41,29 +49,23 @@ struct Tool: Sendable {
         let stem = scratch + "/" + UUID().uuidString
         let (outputPath, errorPath) = (stem + ".out", stem + ".err")
         defer {
-            try? FileManager.default.removeItem(atPath: outputPath)
-            try? FileManager.default.removeItem(atPath: errorPath)
+            unlink(outputPath)
+            unlink(errorPath)
         }
-        do {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: path)
-            process.arguments = arguments
-            if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory, isDirectory: true) }
-            process.environment = ProcessInfo.processInfo.environment
-                .merging(["LC_ALL": "C"]) { $1 }.merging(environment) { $1 }
-            process.standardInput = FileHandle.nullDevice
-            process.standardOutput = try Self.create(outputPath)
-            process.standardError = try Self.create(errorPath)
-            try process.run()
-            process.waitUntilExit()
-            return Result(
-                status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
-                output: try Self.text(outputPath), errors: try Self.text(errorPath))
-        } catch {
+        let merged = ProcessInfo.processInfo.environment
+            .merging(["LC_ALL": "C"]) { $1 }.merging(environment) { $1 }
+        let spawn = ToolProcess(
+            path: path, arguments: [path] + arguments, environment: merged.map { "\($0.key)=\($0.value)" },
+            directory: directory, input: input ?? "/dev/null", output: outputPath, errors: errorPath)
+        let status: Int32
+        switch spawn.run() {
+        case .success(let value): status = value
+        case .failure(let error):
             throw RecipeError(
                 .toolFailed, "'\(path)' cannot be run; check that it is executable and that the disk is not full.",
-                cause: error.localizedDescription)
+                cause: error.text)
         }
+        return Result(status: status, output: Self.text(outputPath), errors: Self.text(errorPath))
     }
 
     /// Runs the tool; any status other than 0 is an error of the given kind.
@@ -87,13 +89,8 @@ struct Tool: Sendable {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    private static func create(_ path: String) throws -> FileHandle {
-        try Data().write(to: URL(fileURLWithPath: path))
-        return try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-    }
-
-    private static func text(_ path: String) throws -> String {
-        String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    private static func text(_ path: String) -> String {
+        String(decoding: (try? Data(contentsOf: URL(fileURLWithPath: path))) ?? Data(), as: UTF8.self)
     }
 }
 

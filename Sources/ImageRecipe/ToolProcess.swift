@@ -1,0 +1,74 @@
+import Glibc
+
+/// A child process whose standard streams are files.
+///
+/// Foundation's `Process` is not used, because the child inherits the signal mask of the thread that starts it: on a
+/// thread of the concurrency runtime, SIGTERM, SIGINT and SIGALRM are blocked, and the child could not be interrupted.
+struct ToolProcess {
+    let path: String
+    /// With the program's name as the first.
+    let arguments: [String]
+    /// `NAME=value`.
+    let environment: [String]
+    let directory: String?
+    let input: String
+    let output: String
+    let errors: String
+
+    /// An error number of the system.
+    struct SystemError: Error {
+        let number: Int32
+
+        var text: String { String(cString: strerror(number)) }
+    }
+
+    /// Runs to the end.
+    ///
+    /// - Returns: the exit status, or minus the number of the signal that ended it.
+    func run() -> Result<Int32, SystemError> {
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        let create = O_WRONLY | O_CREAT | O_TRUNC
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, create, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, create, 0o600)
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+
+        // posix_spawn's own way to change the directory is hidden from Swift (_GNU_SOURCE).
+        let program = directory == nil ? path : "/bin/sh"
+        let words = directory.map { ["sh", "-c", "cd \"$0\" && exec \"$@\"", $0] + arguments } ?? arguments
+        var child: pid_t = 0
+        let failure = Self.withCStrings(words) { arguments in
+            Self.withCStrings(environment) { environment in
+                posix_spawn(&child, program, &actions, &attributes, arguments, environment)
+            }
+        }
+        guard failure == 0 else { return .failure(SystemError(number: failure)) }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 {
+            guard errno == EINTR else { return .failure(SystemError(number: errno)) }
+        }
+        // The layout of wait(2): the low seven bits are the signal, the next byte the exit status.
+        let signal = status & 0x7F
+        return .success(signal == 0 ? (status >> 8) & 0xFF : -signal)
+    }
+
+    /// Calls `body` with a NULL-terminated array of C strings, which live as long as the call.
+    private static func withCStrings<Value>(
+        _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Value
+    ) -> Value {
+        var pointers = strings.map { strdup($0) }
+        defer { for pointer in pointers { free(pointer) } }
+        pointers.append(nil)
+        return body(pointers)
+    }
+}
