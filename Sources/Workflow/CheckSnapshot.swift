@@ -30,9 +30,9 @@ extension CheckReport {
     package var text: String {
         let word =
             switch verdict {
-            case .fatal: "cannot be resumed, and a finding is fatal"
-            case .fixable: "can be resumed after 'stemma convert'"
-            default: "can be resumed"
+            case .fatal: "\(target) cannot go on with it, and no fix is known"
+            case .fixable: "\(target) can go on with it after 'stemma convert'"
+            default: "\(target) can go on with it"
             }
         var lines = [
             "\(origin.rawValue) snapshot of \(machine ?? "an unnamed machine"), \(cpus) CPU: \(word) by \(target)"
