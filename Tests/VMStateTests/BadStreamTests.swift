@@ -128,6 +128,38 @@ import VMState
         #expect(error?.description.contains(word) == true, "\(String(describing: error))")
     }
 
+    @Test(
+        arguments: [
+            ([0x02, 0x01, 0xaa, 0x05, 0x02, 0xbb, 0xcc], true), ([0x80, 0x20], true), ([], true),
+            ([0x02, 0x00], false), ([0x02, 0x02, 0xaa], false), ([0x81, 0x20], false), ([0x80, 0x80, 0x01], false),
+            ([0xff, 0x1f, 0x02, 0xaa, 0xbb], false), ([0x80], false), ([0x02, 0x81], false),
+        ] as [([UInt8], Bool)])
+    func readsDifferences(_ delta: [UInt8], _ isGood: Bool) throws {
+        let (bytes, _) = try small()
+        // Behind the page of 7s: the same page again as a difference (XBZRLE, same block).
+        let page = try #require(bytes.indices.first { bytes[$0...].starts(with: [UInt8](repeating: 7, count: 4096)) })
+        let record: [UInt8] = [0, 0, 0, 0, 0, 0, 0x10, 0x60, 1, 0, UInt8(delta.count)] + delta
+        var copy = bytes
+        copy.insert(contentsOf: record, at: page + 4096)
+        var sink = RAMPageTable()
+        let reader = MigrationStreamReader(ArrayByteSource(copy))
+        guard isGood else {
+            #expect(throws: VMStateError.self) { try reader.read(pages: &sink) }
+            return
+        }
+        _ = try reader.read(pages: &sink)
+        var expected = [UInt8](repeating: 7, count: 4096)
+        if delta.count == 7 {
+            expected[2] = 0xaa
+            expected.replaceSubrange(8..<10, with: [0xbb, 0xcc])
+        }
+        #expect(sink.pages["pc.ram"]?[1] == expected)
+        // A sink that cannot give pages back says so.
+        var discarding = DiscardingPageSink()
+        let error = #expect(throws: VMStateError.self) { try reader.read(pages: &discarding) }
+        #expect(error?.description.contains("xbzrle") == true)
+    }
+
     @Test func errorsOfTheSinkPassThrough() throws {
         struct Full: Error {}
         struct Sink: RAMPageSink {
