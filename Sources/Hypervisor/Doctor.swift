@@ -8,7 +8,7 @@ package struct Doctor: Sendable {
     /// How long a trial guest may take.
     package let limit: Duration
 
-    package init(_ installation: QEMUInstallation, scratch: String = "/tmp", limit: Duration = .seconds(20)) {
+    package init(_ installation: QEMUInstallation, scratch: String = "/tmp", limit: Duration = .seconds(30)) {
         self.installation = installation
         self.scratch = scratch
         self.limit = limit

@@ -29,16 +29,15 @@ struct FileDescriptor: ~Copyable, Sendable {
     func readAll(limit: Int) throws(HypervisorError) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < limit {
-            let chunk = min(65_536, limit - bytes.count)
-            let previous = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: chunk))
-            let count = bytes.withUnsafeMutableBytes { read(raw, $0.baseAddress.map { $0 + previous }, chunk) }
-            bytes.removeLast(chunk - max(0, count))
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("read from a file")
+            let size = min(65_536, limit - bytes.count)
+            var count = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+                repeat { count = read(raw, buffer.baseAddress, size) } while count < 0 && errno == EINTR
+                filled = max(0, count)
             }
+            if count < 0 { throw .system("read from a file") }
             if count == 0 { break }
+            bytes += chunk
         }
         return bytes
     }

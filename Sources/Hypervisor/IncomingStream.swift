@@ -27,18 +27,23 @@ package struct MigrationSink: Sendable {
     }
 }
 
+/// QEMU closed its end of the stream before everything was written.
+struct StreamClosed: Error {}
+
 extension IncomingSource {
     /// Writes the whole stream to the unix socket on which QEMU listens, and closes it.
+    ///
+    /// - Throws: ``StreamClosed`` when QEMU closed its end, whatever error the producer made of that; else the
+    ///   producer's own error.
     func send(toSocket path: String) async throws {
         switch self {
         case .file(let file):
             try await Self.blocking { descriptor in
                 let input = try FileDescriptor(opening: file, O_RDONLY)
-                let output = FileDescriptor(owning: dup(descriptor))
                 while true {
-                    let bytes = try input.readAll(limit: 1 << 20)
-                    if bytes.isEmpty { return }
-                    try output.writeAll(bytes, to: "the migration stream")
+                    let count = sendfile(descriptor, input.raw, nil, 1 << 20)
+                    if count == 0 { return }
+                    guard count > 0 || errno == EINTR else { throw HypervisorError.system("send \(file) to QEMU") }
                 }
             }.send(toSocket: path)
         case .stream(let produce):
@@ -48,31 +53,49 @@ extension IncomingSource {
                 try await produce(MigrationSink(channel: channel))
                 try await channel.close().get()
             } catch {
+                guard channel.isActive else { throw StreamClosed() }
                 try? await channel.close().get()
                 throw error
             }
         case .blocking(let produce):
             let socket = try Self.connect(path)
             let descriptor = socket.raw
-            try await withTaskCancellationHandler {
-                try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-                    let thread = Thread {
-                        // A closed stream shall be an error of write(2), not the end of this process.
-                        var brokenPipe = sigset_t()
-                        sigemptyset(&brokenPipe)
-                        sigaddset(&brokenPipe, SIGPIPE)
-                        pthread_sigmask(SIG_BLOCK, &brokenPipe, nil)
-                        done.resume(with: Result { try produce(descriptor) })
-                    }
-                    thread.name = "migration stream"
-                    thread.start()
+            do {
+                try await withTaskCancellationHandler {
+                    try await Self.onThread { try produce(descriptor) }
+                } onCancel: {
+                    // Wakes a producer that waits for QEMU: its next write fails.
+                    shutdown(descriptor, Int32(SHUT_RDWR))
                 }
-            } onCancel: {
-                // Wakes a producer that waits for QEMU: its next write fails.
-                shutdown(descriptor, Int32(SHUT_RDWR))
+            } catch {
+                try Task.checkCancellation()
+                if Self.isClosedByPeer(descriptor) { throw StreamClosed() }
+                throw error
             }
             withExtendedLifetime(socket.raw) {}
         }
+    }
+
+    /// Runs a blocking piece of work on a thread of its own.
+    private static func onThread(_ work: @escaping @Sendable () throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+            let thread = Thread {
+                // A closed stream shall be an error of write(2), not the end of this process.
+                var brokenPipe = sigset_t()
+                sigemptyset(&brokenPipe)
+                sigaddset(&brokenPipe, SIGPIPE)
+                pthread_sigmask(SIG_BLOCK, &brokenPipe, nil)
+                done.resume(with: Result { try work() })
+            }
+            thread.name = "migration stream"
+            thread.start()
+        }
+    }
+
+    /// Whether the other end of a socket is gone.
+    private static func isClosedByPeer(_ descriptor: Int32) -> Bool {
+        var state = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&state, 1, 0) == 1 && Int32(state.revents) & (Int32(POLLHUP) | Int32(POLLERR)) != 0
     }
 
     /// A blocking connection to a unix socket.

@@ -15,3 +15,25 @@ package enum ProcessExit: Sendable, Hashable, Codable, CustomStringConvertible {
         }
     }
 }
+
+extension ProcessExit {
+    private enum Keys: String, CodingKey { case status, signal }
+
+    /// `{"status": 0}` or `{"signal": 9}`.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Keys.self)
+        if let number = try container.decodeIfPresent(Int32.self, forKey: .signal) {
+            self = .signal(number)
+        } else {
+            self = .code(try container.decode(Int32.self, forKey: .status))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Keys.self)
+        switch self {
+        case .code(let status): try container.encode(status, forKey: .status)
+        case .signal(let number): try container.encode(number, forKey: .signal)
+        }
+    }
+}

@@ -23,7 +23,21 @@ extension QEMUProcess {
         } catch let error as HypervisorError where error.code == .disconnected {
             guard let exit = await child.waitForExit(within: .seconds(2)) else { throw error }
             throw endedEarly(exit, while: "while it saved the snapshot '\(name)'")
+        } catch let error as HypervisorError where error.code == .snapshotFailed {
+            throw withAdviceOnSpace(error)
         }
+    }
+
+    /// QEMU calls a full disk an input/output error; the amount of free space tells the user more.
+    private func withAdviceOnSpace(_ error: HypervisorError) -> HypervisorError {
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: run.paths.directory)
+        guard let free = attributes?[.systemFreeSize] as? Int64,
+            free >> 20 < Int64(configuration.memoryMiB)
+        else { return error }
+        return HypervisorError(
+            error.code,
+            "\(error.message) Only \(free >> 20) MiB are free below \(run.paths.directory), less than the guest's "
+                + "memory; free some space and try again.", cause: error.cause)
     }
 
     /// Waits until a text appears on the guest's serial console.

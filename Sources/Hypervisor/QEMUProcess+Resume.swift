@@ -1,5 +1,4 @@
 import Foundation
-import NIOCore
 
 extension QEMUProcess {
     /// Loads a migration stream into a machine that was launched with ``LaunchOptions/Start/incoming``.
@@ -16,7 +15,7 @@ extension QEMUProcess {
         try await monitor.listenForStream(onSocket: socket)
         do {
             try await source.send(toSocket: socket)
-        } catch  where Self.isClosedStream(error) {
+        } catch is StreamClosed {
             // QEMU stopped reading: it says why on stderr and ends.
             try Task.checkCancellation()
             throw await refusal()
@@ -52,15 +51,5 @@ extension QEMUProcess {
             "QEMU refused the machine state" + (exit.map { " and ended (\($0))" } ?? "")
                 + ". Its devices must be those of the machine that was saved; 'stemma check' names what does not fit.",
             cause: cause)
-    }
-
-    /// Whether an error means that the reader of the stream went away.
-    private static func isClosedStream(_ error: any Error) -> Bool {
-        if let error = error as? IOError { return error.errnoCode == EPIPE || error.errnoCode == ECONNRESET }
-        if let error = error as? HypervisorError {
-            return error.code == .io(errno: EPIPE) || error.code == .io(errno: ECONNRESET)
-        }
-        guard let error = error as? ChannelError else { return false }
-        return error == .ioOnClosedChannel || error == .alreadyClosed || error == .eof
     }
 }

@@ -13,9 +13,10 @@ final class QMPChannelHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
+        var buffer = unwrapInboundIn(data)
+        let bytes = buffer.readBytes(length: buffer.readableBytes) ?? []
         do {
-            try splitter.append(buffer.readableBytesView) { session.receive(try QMPMessage(line: $0)) }
+            try splitter.append(bytes) { session.receive(try QMPMessage(line: $0)) }
         } catch {
             errorCaught(context: context, error: error)
         }

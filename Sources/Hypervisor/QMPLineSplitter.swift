@@ -11,23 +11,25 @@ package struct QMPLineSplitter: Sendable {
     /// Takes the next bytes and hands out every line that they complete, without its line break.
     ///
     /// - Throws: ``HypervisorError`` with `.malformedMessage` when a line exceeds the limit.
-    package mutating func append(
-        _ bytes: some Sequence<UInt8>, line handle: ([UInt8]) throws -> Void
-    ) throws {
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") {
-                if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
-                let line = partial
-                partial.removeAll(keepingCapacity: line.count < 65_536)
-                if !line.isEmpty { try handle(line) }
-            } else {
-                guard partial.count < limit else {
-                    throw HypervisorError(
-                        .malformedMessage,
-                        "A QMP message is longer than \(limit) bytes; what answers on the socket is not QEMU.")
-                }
-                partial.append(byte)
-            }
+    package mutating func append(_ bytes: [UInt8], line handle: ([UInt8]) throws -> Void) throws {
+        var rest = bytes[...]
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            try extend(rest[..<end])
+            rest = rest[(end + 1)...]
+            var line: [UInt8] = []
+            swap(&line, &partial)
+            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+            if !line.isEmpty { try handle(line) }
         }
+        try extend(rest)
+    }
+
+    private mutating func extend(_ bytes: ArraySlice<UInt8>) throws {
+        guard bytes.count <= limit - partial.count else {
+            throw HypervisorError(
+                .malformedMessage,
+                "A QMP message is longer than \(limit) bytes; what answers on the socket is not QEMU.")
+        }
+        partial += bytes
     }
 }

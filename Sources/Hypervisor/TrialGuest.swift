@@ -7,9 +7,9 @@
 ///
 /// The image is a Multiboot 1 kernel with explicit load addresses (Multiboot 0.6.96, section 3.1). Page tables and
 /// descriptor tables are part of the image; see Intel SDM volume 3, sections 3.4, 4.5, 6.14 and 7.7.
-enum TrialGuest {
+package enum TrialGuest {
     /// A step of the guest, in order; the raw value is the letter that it prints after the step.
-    enum Stage: Character, CaseIterable, Sendable {
+    package enum Stage: Character, CaseIterable, Sendable {
         case longMode = "L"
         case vectorInstructions = "S"
         case exceptions = "B"
@@ -19,7 +19,7 @@ enum TrialGuest {
         case speed = "R"
 
         /// What a machine lacks that fails in this step.
-        var description: String {
+        package var description: String {
             switch self {
             case .longMode: "64-bit mode"
             case .vectorInstructions: "SSE instructions"
@@ -33,9 +33,9 @@ enum TrialGuest {
     }
 
     /// Printed when every stage is passed.
-    static let passText = "trial passed"
+    package static let passText = "trial passed"
     /// Printed when a stage gave a wrong result or an unexpected exception came.
-    static let failMark: Character = "!"
+    package static let failMark: Character = "!"
 
     private static let origin: UInt32 = 0x10_0000
     private static let interruptTable: UInt32 = 0x10_1000
@@ -61,7 +61,7 @@ enum TrialGuest {
     private static let task: UInt8 = 0x28
 
     /// The image: a file for `-kernel`.
-    static func image() throws(HypervisorError) -> [UInt8] {
+    package static func image() throws(HypervisorError) -> [UInt8] {
         let (code, labels) = try self.code().linked()
         var image = [UInt8](repeating: 0, count: Int(end - origin))
         func put(_ bytes: [UInt8], at address: UInt32) {

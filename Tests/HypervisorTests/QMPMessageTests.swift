@@ -66,7 +66,7 @@ import Testing
         let bounded = splitter
         let error = try await hypervisorError {
             var splitter = bounded
-            try splitter.append("efghijklmn".utf8) { _ in }
+            try splitter.append(Array("efghijklmn".utf8)) { _ in }
         }
         #expect(error.code == .malformedMessage)
     }

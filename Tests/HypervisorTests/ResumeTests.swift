@@ -53,7 +53,17 @@ import Testing
         try await Laboratory.with { lab in
             let garbage = try lab.directory.file("garbage", [UInt8](repeating: 0x5a, count: 4 << 20))
             let qemu = try await lab.startKernelGuest(in: try lab.newRun(), .incoming)
-            let error = try await hypervisorError { try await qemu.resume(from: .file(garbage)) }
+            let error = try await hypervisorError {
+                try await qemu.resume(
+                    from: .blocking { descriptor in
+                        struct Unwritten: Error {}
+                        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: garbage)))
+                        while true {
+                            // Whatever the producer makes of it: that QEMU closed the stream is what counts.
+                            if write(descriptor, bytes, bytes.count) < 0 { throw Unwritten() }
+                        }
+                    })
+            }
             guard case .streamRefused(let text) = error.code else {
                 Issue.record("\(error)")
                 return
@@ -103,6 +113,23 @@ import Testing
         try await Laboratory.with { lab in
             let qemu = try await lab.startKernelGuest(in: try lab.newRun(), .incoming)
             await #expect(throws: Damage.self) { try await qemu.resume(from: .stream { _ in throw Damage() }) }
+            await qemu.quit()
+            let second = try await lab.startKernelGuest(in: try lab.newRun(), .incoming)
+            await #expect(throws: Damage.self) { try await second.resume(from: .blocking { _ in throw Damage() }) }
+            await second.quit()
+        }
+    }
+
+    @Test func streamThatQEMUStopsReadingIsRefused() async throws {
+        try await Laboratory.with { lab in
+            let qemu = try await lab.startKernelGuest(in: try lab.newRun(), .incoming)
+            let error = try await hypervisorError {
+                try await qemu.resume(
+                    from: .stream { sink in
+                        while true { try await sink.write([UInt8](repeating: 1, count: 65_536)) }
+                    })
+            }
+            #expect(error.cause?.contains("Not a migration stream") == true)
             await qemu.quit()
         }
     }
