@@ -6,11 +6,14 @@ import Lineage
 extension Stemma {
     /// Stores the finished snapshots of runs whose process died before it could, and removes what such runs left.
     ///
-    /// A run that cannot be recovered is left as it is and told about; it never stands in the way of anything else.
-    package func recoverRuns() async {
+    /// A run that cannot be recovered is left as it is and told about; it never stands in the way of anything else. The
+    /// logs of a failed run stay until `vm`, its VM, runs again.
+    package func recoverRuns(startingRunOf vm: Name? = nil) async {
         guard let entries = try? runs.entries() else { return }
         for entry in entries {
             if case .alive = entry.state { continue }
+            let mark = entry.record.paths.directory + "/" + RunSource.failureMark
+            if FileManager.default.fileExists(atPath: mark), entry.record.name != vm?.text { continue }
             do {
                 try await recover(entry.record)
             } catch {

@@ -75,9 +75,17 @@ final class RunSession: Sendable {
                 "A snapshot of this run could not be stored: \(error)\nIt is still in \(run.paths.directory); free what "
                     + "is short and import it from there with 'stemma snapshot import'.")
         }
-        if failure == nil { try finishDisks(guestSwitchedOff: await powerOff.value, &outcome) }
+        if let failure {
+            // The logs stay until the VM runs again.
+            if FileManager.default.createFile(atPath: run.paths.directory + "/" + RunSource.failureMark, contents: nil)
+            {
+                throw failure
+            }
+            try? run.remove()
+            throw failure
+        }
+        try finishDisks(guestSwitchedOff: await powerOff.value, &outcome)
         try? run.remove()
-        if let failure { throw failure }
         return outcome
     }
 
@@ -91,6 +99,10 @@ final class RunSession: Sendable {
                 from: .blocking { descriptor in try state.write(toDescriptor: descriptor, name: name) })
         }
         guard let text = request.until else {
+            if request.isHeadless {
+                stemma.progress.step(
+                    "\(request.reference) is running; Ctrl-C ends it, its console is \(run.paths.serialLog)")
+            }
             _ = try await process.waitForExit()
             return
         }

@@ -13,6 +13,8 @@ struct RunSource: Codable, Sendable {
     var accelerator: LaunchOptions.Accelerator
 
     static let fileName = "source.json"
+    /// An empty file in the directory of a run that failed after its snapshots were stored.
+    static let failureMark = "failed"
 }
 
 /// Takes the internal snapshots of a run's overlays into the store, each one on the one before.

@@ -50,7 +50,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let stemma = try options.open()
-        await stemma.recoverRuns()
+        await stemma.recoverRuns(startingRunOf: reference.vm)
         switch mode {
         case .sym: try await explore(stemma)
         case .kvm: try await runQEMU(stemma, .kvm)

@@ -71,7 +71,7 @@ import Testing
     @Test func aRunningVMCannotBeRunAgainOrRemoved() async throws {
         let home = try await MiniGuest.shared.home()
         let run = try home.start("run", "Mini", "prep", "--headless")
-        try await run.waitForStandardError("running")
+        try await run.waitForStandardError("is running")
         let second = try await home.stemma("run", "Mini", "prep", "--headless", expecting: 75)
         #expect(second.standardError.contains("running already"))
         try await home.stemma("vm", "remove", "Mini", expecting: 75)
@@ -93,7 +93,7 @@ import Testing
         let run = try home.start("run", "Mini", "prep", "--headless", "--until", "never to be seen", "--timeout", "300")
         try await run.waitForStandardError("waiting")
         try await home.stemma("snapshot", "save", "Mini", "before")
-        let killed = try await Tool.run("/usr/bin/pkill", ["-KILL", "-f", "guest=Mini|-name Mini", "-P", "\(run.id)"])
+        let killed = try await Tool.run("/usr/bin/pkill", ["-KILL", "-P", "\(run.id)"])
         #expect(killed.status == 0)
         let ended = await run.wait()
         #expect(ended.status == 69, "\(ended.all)")
