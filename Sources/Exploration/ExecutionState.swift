@@ -33,6 +33,8 @@ package final class ExecutionState {
     /// What the guest printed by `stemma_print`.
     package internal(set) var log: [String] = []
     package internal(set) var concretisations: [Concretisation] = []
+    /// Answers to `stemma_path_id`: the number of the path at that time, which may be an ancestor's.
+    package internal(set) var pathNumbers: [Int] = []
     /// How many symbolic branches with two feasible directions the path passed.
     package internal(set) var branchCount = 0
     /// The last entry of the path's list of branches in its executor.
@@ -64,6 +66,7 @@ package final class ExecutionState {
         path = original.path
         inputs = original.inputs
         log = original.log
+        pathNumbers = original.pathNumbers
         concretisations = original.concretisations
         branchCount = original.branchCount
         lastBranch = original.lastBranch

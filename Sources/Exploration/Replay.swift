@@ -33,6 +33,7 @@ package struct Replay: Sendable {
         let testCase: TestCase
         var log: [String] = []
         var inputs = 0
+        var pathNumbers = 0
 
         init(machine: Machine, testCase: TestCase) {
             self.machine = machine
@@ -92,7 +93,10 @@ package struct Replay: Sendable {
             case .endPath:
                 let message = slot(.rsi) == 0 ? "" : try text(slot(.rsi))
                 return .finished(status: slot(.rdi), message: message)
-            case .pathID: result = UInt64(testCase.path)
+            case .pathID:
+                result = UInt64(
+                    pathNumbers < testCase.pathNumbers.count ? testCase.pathNumbers[pathNumbers] : testCase.path)
+                pathNumbers += 1
             }
             machine.slots[Int(Slot.rax.rawValue)] = result
             return nil

@@ -53,7 +53,8 @@ extension SymbolicExecutor {
             : arena.constant(0, width: width)
         if high != extension_ && 2 * width > 64 {
             // A true 128-bit dividend has no term: the upper half becomes what the lower one extends to, or all is concrete.
-            let known = arena.constant(try concretised(high, "the upper half of a 128-bit dividend", state), width: width)
+            let known = arena.constant(
+                try concretised(high, "the upper half of a 128-bit dividend", state), width: width)
             let matches =
                 isSigned
                 ? try decide(arena.make(.equal, known, extension_), preferring: true, state) : known == extension_

@@ -44,7 +44,9 @@ extension SymbolicExecutor {
             let address = try argument(.rsi, state)
             let message = address == 0 ? "" : try text(at: address, state)
             throw .end(.finished(status: status, message: message))
-        case .pathID: setResult(UInt64(state.id), state)
+        case .pathID:
+            state.pathNumbers.append(state.id)
+            setResult(UInt64(state.id), state)
         }
     }
 
@@ -86,7 +88,8 @@ extension SymbolicExecutor {
             throw .end(
                 .unsupportedMode(
                     address: state.instructionPointer,
-                    reason: "a symbolic buffer of \(count) bytes; at most \(GuestHypercall.maximumBufferSize) are possible"
+                    reason:
+                        "a symbolic buffer of \(count) bytes; at most \(GuestHypercall.maximumBufferSize) are possible"
                 ))
         }
         if count == 0 { return }

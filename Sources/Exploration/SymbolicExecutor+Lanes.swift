@@ -135,7 +135,8 @@ extension SymbolicExecutor {
 
     /// PSHUFB on one half.
     private func shuffled(high: Term, low: Term, mask: Term) -> Term {
-        let source = (0..<8).map { arena.extract(low, low: 8 * $0, width: 8) }
+        let source =
+            (0..<8).map { arena.extract(low, low: 8 * $0, width: 8) }
             + (0..<8).map { arena.extract(high, low: 8 * $0, width: 8) }
         return joined(
             (0..<8).map { index in

@@ -21,6 +21,8 @@ package struct TestCase: Sendable, Equatable, Codable {
     /// What the guest printed.
     package var log: [String]
     package var concretisations: [Value]
+    /// Answers to `stemma_path_id`, in order; an early one may be an ancestor's number.
+    package var pathNumbers: [Int]
 
     /// How the path ended.
     package struct End: Sendable, Equatable, Codable {
@@ -114,7 +116,7 @@ extension SymbolicExecutor {
             constraints: state.path.count, log: state.log,
             concretisations: state.concretisations.map {
                 TestCase.Value(address: hexAddress($0.address), what: $0.what, value: hexAddress($0.value))
-            })
+            }, pathNumbers: state.pathNumbers)
     }
 
     private static func printable(_ bytes: [UInt8]) -> String {

@@ -8,6 +8,8 @@ import Synchronization
 final class Watchdog: Sendable {
     /// Deadline of the running query in nanoseconds of the continuous clock's epoch here; 0 when there is none.
     private let deadline = Atomic<UInt64>(0)
+    /// The query under way, or the last one, was interrupted.
+    private let hasFired = Atomic<Bool>(false)
     private let parked = Atomic<Bool>(false)
     private let stopped = Atomic<Bool>(false)
     private let current = Mutex<Cancellation?>(nil)
@@ -15,7 +17,7 @@ final class Watchdog: Sendable {
     private let start = ContinuousClock.now
     private let interrupt: @Sendable () -> Void
 
-    /// `interrupt` is called from the watchdog's thread, perhaps several times for one query.
+    /// `interrupt` is called from the watchdog's thread, at most once for each `arm`.
     init(interrupt: @escaping @Sendable () -> Void) {
         self.interrupt = interrupt
         let thread = Thread { [weak self] in
@@ -37,6 +39,7 @@ final class Watchdog: Sendable {
     /// Begins to watch.
     func arm(timeout: Duration, cancellation: Cancellation) {
         current.withLock { $0 = cancellation }
+        hasFired.store(false, ordering: .sequentiallyConsistent)
         deadline.store(nanoseconds(.now + timeout), ordering: .sequentiallyConsistent)
         if parked.load(ordering: .sequentiallyConsistent) {
             wake.lock()
@@ -46,7 +49,12 @@ final class Watchdog: Sendable {
     }
 
     /// Ends watching: no call of `interrupt` is under way or begins after this returns, until the next `arm`.
-    func disarm() { current.withLock { _ in deadline.store(0, ordering: .sequentiallyConsistent) } }
+    ///
+    /// - Returns: whether the query was interrupted.
+    func disarm() -> Bool {
+        current.withLock { _ in deadline.store(0, ordering: .sequentiallyConsistent) }
+        return hasFired.load(ordering: .sequentiallyConsistent)
+    }
 
     private func nanoseconds(_ instant: ContinuousClock.Instant) -> UInt64 {
         let parts = (instant - start).components
@@ -68,7 +76,11 @@ final class Watchdog: Sendable {
             current.withLock { cancellation in
                 let limit = deadline.load(ordering: .sequentiallyConsistent)
                 guard limit != 0, !stopped.load(ordering: .acquiring) else { return }
-                if nanoseconds(.now) >= limit || cancellation?.isCancelled == true { interrupt() }
+                if nanoseconds(.now) >= limit || cancellation?.isCancelled == true {
+                    deadline.store(0, ordering: .sequentiallyConsistent)
+                    hasFired.store(true, ordering: .sequentiallyConsistent)
+                    interrupt()
+                }
             }
         }
         wake.lock()

@@ -110,7 +110,7 @@ final class Z3Context {
             guard stack.count == before else { continue }
             translated[Int(handle)] = keep(term(node, arena))
             translationCount += 1
-            // Large terms take time too; what is translated stays for the next try.
+            // Large terms take time too.
             if translationCount % 128 == 0 && (cancellation.isCancelled || ContinuousClock.now >= deadline) {
                 throw ExpressionsError(code: .outOfTime, message: "the solver's time is over")
             }

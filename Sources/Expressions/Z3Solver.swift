@@ -15,6 +15,7 @@ package final class Z3Solver: Solver {
     private var context: Z3Context
     private var stack: IncrementalStack
     private var watchdog: Watchdog
+    private var wasInterrupted = false
     /// Translations to keep before the context is made anew.
     private let translationLimit: Int
 
@@ -44,29 +45,42 @@ package final class Z3Solver: Solver {
         statistics.queries += 1
         defer { statistics.time += ContinuousClock.now - start }
         if cancellation.isCancelled { return count(.unknown(.cancelled)) }
-        if context.translationCount > translationLimit { try renew() }
         let end = start + timeout
+        do throws(ExpressionsError) {
+            return count(try decide(assertions, in: arena, from: start, until: end, cancellation))
+        } catch {
+            // What was translated in time stays for the next try.
+            if error.code == .outOfTime { return count(.unknown(cancellation.isCancelled ? .cancelled : .timeout)) }
+            wasInterrupted = true
+            throw error
+        }
+    }
+
+    /// Makes the context anew after an interrupt: Z3 4.8.12 was seen to keep the flag of an interrupt, to skip work silently in
+    /// the next query of the context and to answer wrongly.
+    private func prepare(
+        until end: ContinuousClock.Instant, _ cancellation: Cancellation
+    ) throws(ExpressionsError) {
+        if wasInterrupted || context.translationCount > translationLimit { try renew() }
+        wasInterrupted = false
         context.deadline = end
         context.cancellation = cancellation
-        do throws(ExpressionsError) {
-            try stack.assert(assertions, in: arena)
-        } catch {
-            stack = IncrementalStack(context)
-            guard error.code == .outOfTime else { throw error }
-            return count(.unknown(cancellation.isCancelled ? .cancelled : .timeout))
-        }
-        var result = try guarded(until: min(end, start + quickTimeout), cancellation) { () throws(ExpressionsError) in
+    }
+
+    private func decide(
+        _ assertions: [Term], in arena: ExpressionArena, from start: ContinuousClock.Instant,
+        until end: ContinuousClock.Instant, _ cancellation: Cancellation
+    ) throws(ExpressionsError) -> SolverResult {
+        try prepare(until: end, cancellation)
+        try stack.assert(assertions, in: arena)
+        let result = try guarded(until: min(end, start + quickTimeout), cancellation) { () throws(ExpressionsError) in
             try stack.check(in: arena)
         }
-        if case .unknown = result {
-            // An interrupt may leave the incremental solver half way through its work.
-            stack = IncrementalStack(context)
-            if !cancellation.isCancelled, ContinuousClock.now < end {
-                statistics.escalations += 1
-                result = try freshCheck(assertions, in: arena, until: end, cancellation)
-            }
-        }
-        return count(result)
+        guard case .unknown = result else { return result }
+        if cancellation.isCancelled || ContinuousClock.now >= end { return result }
+        statistics.escalations += 1
+        try prepare(until: end, cancellation)
+        return try freshCheck(assertions, in: arena, until: end, cancellation)
     }
 
     private func count(_ result: SolverResult) -> SolverResult {
@@ -85,11 +99,19 @@ package final class Z3Solver: Solver {
         _ check: () throws(ExpressionsError) -> SolverResult
     ) throws(ExpressionsError) -> SolverResult {
         watchdog.arm(timeout: end - .now, cancellation: cancellation)
-        defer { watchdog.disarm() }
-        let result = try check()
-        guard case .unknown = result else { return result }
-        if cancellation.isCancelled { return .unknown(.cancelled) }
-        return ContinuousClock.now >= end ? .unknown(.timeout) : result
+        let result: SolverResult
+        do throws(ExpressionsError) {
+            result = try check()
+        } catch {
+            _ = watchdog.disarm()
+            throw error
+        }
+        if watchdog.disarm() {
+            // Whatever the interrupted check says, it may have skipped something.
+            wasInterrupted = true
+            return .unknown(cancellation.isCancelled ? .cancelled : .timeout)
+        }
+        return result
     }
 
     private func freshCheck(
@@ -190,8 +212,9 @@ private final class IncrementalStack {
             defer { Z3_model_dec_ref(context.raw, model) }
             return .satisfiable(values(in: model, context, assertions, arena))
         default:
-            if let text = context.errorText { throw Z3Context.failure(text) }
-            return .unknown(.solver(String(cString: Z3_solver_get_reason_unknown(context.raw, solver))))
+            // An interrupt may show as an error as well.
+            let text = context.errorText ?? String(cString: Z3_solver_get_reason_unknown(context.raw, solver))
+            return .unknown(.solver(text))
         }
     }
 
