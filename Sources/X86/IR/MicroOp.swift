@@ -28,7 +28,7 @@ package struct MicroOp: Sendable, Hashable {
 
 extension MicroOp {
     /// Which of the fields `a` and `b` this operation reads.
-    private var reads: (a: Bool, b: Bool) {
+    package var operandUse: (a: Bool, b: Bool) {
         switch operation {
         case .move, .signExtend, .extract, .negate, .not, .sign, .parity, .countLeadingZeros, .countTrailingZeros,
             .populationCount, .byteSwap, .laneSigns, .load, .loadForStore, .branch, .jumpIndirect:
@@ -42,7 +42,7 @@ extension MicroOp {
     package var sources: [Slot] {
         if operation == .helper { return helperEffects.reads }
         var result: [Slot] = []
-        let used = reads
+        let used = operandUse
         if used.a { result.append(a) }
         if used.b { result.append(b) }
         if operation.immediateIsSlot { result.append(third) }
@@ -82,7 +82,7 @@ extension MicroOp: CustomStringConvertible {
         case .jumpIndirect: return "jumpIndirect \(a)"
         case .branch: return "branch \(a), \(hex)"
         default:
-            let used = reads
+            let used = operandUse
             var text = "\(operation).\(width) \(destination), \(name(a))"
             if used.b { text += ", \(name(b))" }
             if operation.immediateIsSlot {

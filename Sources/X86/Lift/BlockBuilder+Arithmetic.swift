@@ -126,7 +126,12 @@ extension BlockBuilder {
         let difference = binary(.subtract, width, .slot(.rax), old)
         let isEqual = binary(.equal, width, .slot(.rax), old)
         // The destination is written in either case; the accumulator only on a mismatch, with the merge rule of its width.
-        write(place, select(width, isEqual, source, old))
+        if width == 32, case .register(let slot, _) = place.target {
+            // A register destination keeps its upper half on a mismatch.
+            commit(slot, select(64, isEqual, zeroExtend(32, source), .slot(slot)))
+        } else {
+            write(place, select(width, isEqual, source, old))
+        }
         let isSame: Bool
         if case .register(let slot, _) = place.target { isSame = slot == .rax } else { isSame = false }
         if !isSame {

@@ -133,25 +133,32 @@ struct BlockBuilder {
 
     /// Moves results to their slots, after saving what later operations still need of the old values.
     private mutating func flushCommits() {
-        let targets = Set(commits.flatMap(\.destinations))
         if let pendingFlags { flags = pendingFlags }
-        preserveFlagSource(targets)
-        for (index, commit) in commits.enumerated() {
-            var commit = commit
-            let earlier = Set(commits[..<index].flatMap(\.destinations))
+        preserveFlagSource(commits)
+        for index in commits.indices {
+            var commit = commits[index]
             // An insert reads its own destination as `a`; that is meant to be the current value.
             let isInsert = commit.operation == .insert
-            if !isInsert, commit.a != .immediate, earlier.contains(commit.a) { commit.a = copy(commit.a) }
-            if isInsert, earlier.contains(commit.b) { commit.b = copy(commit.b) }
-            commits[index] = commit
+            let source = isInsert ? commit.b : commit.a
+            if !source.isTemporary, source != .immediate, Self.writes(commits[..<index], source) {
+                if isInsert { commit.b = copy(source) } else { commit.a = copy(source) }
+                commits[index] = commit
+            }
         }
         operations.append(contentsOf: commits)
-        if pendingFlags == nil, !targets.isDisjoint(with: Slot.arithmeticFlags) { flags = .none }
+        if pendingFlags == nil, commits.contains(where: { (17...23).contains($0.destination.rawValue) }) {
+            flags = .none
+        }
     }
 
-    private mutating func preserveFlagSource(_ targets: Set<Slot>) {
+    /// True when one of the commits writes `slot`.
+    private static func writes(_ commits: ArraySlice<MicroOp>, _ slot: Slot) -> Bool {
+        commits.contains { $0.destination == slot || ($0.width == 128 && $0.destination.high == slot) }
+    }
+
+    private mutating func preserveFlagSource(_ targets: [MicroOp]) {
         func endangered(_ value: Value) -> Bool {
-            if case .slot(let slot) = value { targets.contains(slot) } else { false }
+            if case .slot(let slot) = value, !slot.isTemporary { Self.writes(targets[...], slot) } else { false }
         }
         switch flags {
         case .none: break

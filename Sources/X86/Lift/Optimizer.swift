@@ -14,76 +14,111 @@ struct Optimizer {
         compact(keep)
     }
 
+    /// Slots of one operation without allocation: at most four sources and two destinations; helpers are asked separately.
+    private static func forEachSource(_ operation: MicroOp, _ body: (Int) -> Void) {
+        if operation.operation == .helper {
+            for slot in operation.helperEffects.reads { body(Int(slot.rawValue)) }
+            return
+        }
+        let used = operation.operandUse
+        if used.a { body(Int(operation.a.rawValue)) }
+        if used.b { body(Int(operation.b.rawValue)) }
+        if operation.operation.immediateIsSlot { body(Int(operation.third.rawValue)) }
+        if operation.width == 128 {
+            if operation.operation == .store { body(Int(operation.b.rawValue) + 1) }
+            if operation.operation == .move { body(Int(operation.a.rawValue) + 1) }
+        }
+    }
+
+    private static func forEachDestination(_ operation: MicroOp, _ body: (Int) -> Void) {
+        switch operation.operation {
+        case .store, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported, .halt: break
+        case .helper: for slot in operation.helperEffects.writes { body(Int(slot.rawValue)) }
+        default:
+            body(Int(operation.destination.rawValue))
+            if operation.width == 128 { body(Int(operation.destination.rawValue) + 1) }
+        }
+    }
+
+    private static let firstTemporary = Int(Slot.firstTemporary.rawValue)
+
     /// Backward pass. A guest-visible slot is dead before a write that nothing reads or can fault in between.
     private func liveOperations() -> [Bool] {
         var keep = Array(repeating: true, count: operations.count)
-        var deadGuest: Set<Slot> = []
-        var liveTemporaries: Set<Slot> = []
+        // One mark per slot: a dead guest slot, or a live temporary.
+        var marks = Array(repeating: false, count: Slot.count + 2)
+        let first = Self.firstTemporary
         for index in operations.indices.reversed() {
             let operation = operations[index]
-            let destinations = operation.destinations
             let hasEffect =
                 operation.mayFault || operation.operation.isTerminator || operation.operation == .branch
                 || operation.operation == .helper
-            if !hasEffect {
-                let isDead = destinations.allSatisfy {
-                    $0.isTemporary ? !liveTemporaries.contains($0) : deadGuest.contains($0)
+            if hasEffect {
+                for slot in 0..<first { marks[slot] = false }
+            } else {
+                var isDead = true
+                Self.forEachDestination(operation) { slot in
+                    if marks[slot] != (slot < first) { isDead = false }
                 }
                 if isDead {
                     keep[index] = false
                     continue
                 }
+                Self.forEachDestination(operation) { slot in if slot < first { marks[slot] = true } }
             }
-            if hasEffect { deadGuest.removeAll(keepingCapacity: true) }
-            for slot in destinations where !slot.isTemporary && !hasEffect { deadGuest.insert(slot) }
-            for slot in operation.sources {
-                if slot.isTemporary { liveTemporaries.insert(slot) } else { deadGuest.remove(slot) }
-            }
+            Self.forEachSource(operation) { slot in marks[slot] = slot >= first }
         }
         return keep
     }
 
     /// `op t, ...; move G, t` becomes `op G, ...` when t has no other use and nothing in between minds.
     private mutating func coalesce(_ keep: inout [Bool]) {
-        var uses: [Slot: Int] = [:]
-        var definition: [Slot: Int] = [:]
+        var uses = Array(repeating: 0, count: Slot.count + 2)
+        var definition = Array(repeating: -1, count: Slot.count + 2)
         for index in operations.indices where keep[index] {
-            for slot in operations[index].sources where slot.isTemporary { uses[slot, default: 0] += 1 }
-            for slot in operations[index].destinations where slot.isTemporary { definition[slot] = index }
+            Self.forEachSource(operations[index]) { uses[$0] += 1 }
+            Self.forEachDestination(operations[index]) { definition[$0] = index }
         }
         for index in operations.indices where keep[index] {
             let move = operations[index]
-            guard move.operation == .move, move.a.isTemporary, !move.destination.isTemporary, uses[move.a] == 1,
-                let source = definition[move.a], keep[source], isFitting(operations[source], move)
+            guard move.operation == .move, move.a.isTemporary, !move.destination.isTemporary,
+                uses[Int(move.a.rawValue)] == 1
             else { continue }
-            let target = move.destination
+            let source = definition[Int(move.a.rawValue)]
+            guard source >= 0, keep[source], isFitting(operations[source], move) else { continue }
+            let target = Int(move.destination.rawValue)
+            let isWide = move.width == 128
             var isFree = true
             for between in (source + 1)..<index where keep[between] {
                 let other = operations[between]
-                if other.mayFault || other.operation == .helper || other.sources.contains(target)
-                    || other.destinations.contains(target)
-                {
+                if other.mayFault || other.operation == .helper {
                     isFree = false
                     break
                 }
+                Self.forEachSource(other) { if $0 == target || (isWide && $0 == target + 1) { isFree = false } }
+                Self.forEachDestination(other) { if $0 == target || (isWide && $0 == target + 1) { isFree = false } }
+                if !isFree { break }
             }
             guard isFree else { continue }
-            operations[source].destination = target
+            operations[source].destination = move.destination
             keep[index] = false
         }
     }
 
     /// The move adds nothing to what the operation writes.
     private func isFitting(_ operation: MicroOp, _ move: MicroOp) -> Bool {
-        guard operation.operation != .helper, operation.destinations.count == 1 else { return false }
+        guard operation.operation != .helper else { return false }
+        if move.width == 128 || operation.width == 128 {
+            return move.width == 128 && operation.width == 128 && operation.operation == .load
+                && operation.destination == move.a
+        }
         switch move.width {
         case 64: return true
         case 32:
             switch operation.operation {
             case .insert, .scaledAdd, .signExtend: return false
-            default:
-                return operation.width <= 32 && operation.operation.rawValue < Operation.laneAdd.rawValue
-                    || operation.width <= 32 && (operation.operation == .load || operation.operation == .loadForStore)
+            case .load, .loadForStore: return operation.width <= 32
+            default: return operation.width <= 32 && operation.operation.rawValue < Operation.laneAdd.rawValue
             }
         default: return false
         }
