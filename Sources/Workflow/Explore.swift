@@ -120,12 +120,13 @@ extension StoredMachineState {
     /// The machine in Stemma's engine, with its pages read from the store as they are touched.
     func machine() throws -> Machine {
         let (ram, store) = (ram, store)
-        return try Machine(snapshot: stream) { block, page, buffer in
+        let source = try SnapshotPageSource(stream) { block, page, buffer in
             guard let root = ram[block] else {
                 throw WorkflowError(.malformed, "The snapshot lacks the RAM block '\(block)'.")
             }
             // The buffer is zeroed, so that a zero page needs no work.
             _ = try store.page(root, index: page, into: buffer)
         }
+        return try Machine(stream, base: BaseMemory(source: source))
     }
 }

@@ -39,9 +39,11 @@ extension ProcessorState {
         timeStampAux = cpu.tscAux
         pat = cpu.pat
         mtrrDefaultType = cpu.mtrrDefaultType
-        // KVM keeps the counter in the section; TCG derives it from the virtual clock's ticks.
+        // KVM keeps the counter in the section; TCG derives it from the virtual clock's ticks, and leaves the section's
+        // field as it was loaded.
         let ticks = (try? stream.device("timer")?.unsigned("cpu_ticks_offset")) ?? 0
-        timeStampCounter = cpu.tsc != 0 ? cpu.tsc : ticks &+ cpu.tscOffset
+        timeStampCounter = stream.device("kvmclock") != nil ? cpu.tsc : ticks &+ cpu.tscOffset
+        if let base = try? stream.device("apic", cpu.index)?.unsigned("apicbase") { apicBase = base }
         isHalted = ((try? stream.device("cpu_common", cpu.index)?.unsigned("halted")) ?? 0) != 0
         loadFloatingPoint(cpu)
         // KVM's MSRs of paravirtual time are kept like any MSR.
