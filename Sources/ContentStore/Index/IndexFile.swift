@@ -91,8 +91,11 @@ final class IndexFile: Sendable {
 
     /// Whether the CRC over all bytes is right. Reads them all.
     func isSound() -> Bool {
-        let end = storage.bytes.count - IndexFile.trailerSize
-        return CRC32C.checksum(storage.bytes.part(0, end)) == storage.bytes.bytes.integer(UInt32.self, at: end)
+        let bytes = storage.bytes
+        let end = bytes.count - IndexFile.trailerSize
+        // Unsafe: the trailer is within the bytes, as `init` made sure. (A span here makes the optimizer of Swift 6.3.1 crash.)
+        let crc = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt32.self))
+        return CRC32C.checksum(bytes.part(0, end)) == crc
     }
 
     /// The digest of the whole file, which is its name.

@@ -29,7 +29,10 @@ extension ContentStore {
                     switch error.code {
                     // The pack is gone, or this copy cannot be read: there may be another.
                     case .notFound: break
-                    case .damaged, .io: failure = error
+                    case .damaged, .io:
+                        failure = error
+                        // Should the pack be replaced by a sound one, that one is to be opened.
+                        openPacks.withLock { $0.remove(place.pack) }
                     default: throw error
                     }
                 }
