@@ -1,6 +1,7 @@
 import X86
 
-// FXSAVE, XSAVE and their restores (Intel SDM volume 1, 10.5 and 13). Components 0 (x87), 1 (SSE), 2 (AVX), 9 (PKRU)
+// FXSAVE, XSAVE and their restores (Intel SDM volume 1, 10.5 and 13). Components 0 (x87), 1 (SSE), 2 (AVX), 9 (PKRU).
+// Components 3 and 4 (MPX) are always in their initial state: no MPX instruction is lifted
 extension Machine {
     /// Offset of PKRU in the standard format, as every processor model so far has it.
     private static let keyOffset: UInt64 = 0xA80
@@ -96,7 +97,7 @@ extension Machine {
                 address &+ Self.keyOffset, byteCount: 8, low: UInt64(processor.system.pointee.protectionKeys))
         }
         let old = try load(address &+ 512, byteCount: 8).low
-        try store(address &+ 512, byteCount: 8, low: old & ~requested | requested)
+        try store(address &+ 512, byteCount: 8, low: old & ~requested | requested & ~0x18)
     }
 
     func restoreExtendedState(at address: UInt64, variant: Int) throws(AccessFailure) {
@@ -132,7 +133,7 @@ extension Machine {
         }
         guard address & 63 == 0 else { throw .exception(.generalProtection) }
         let requested = (processor[.rdx] << 32 | processor[.rax] & 0xFFFF_FFFF) & system.pointee.xcr0
-        guard requested & ~0x207 == 0 else { throw unsupported() }
+        guard requested & ~0x21F == 0 else { throw unsupported() }
         return requested
     }
 

@@ -45,11 +45,12 @@ extension Machine {
     ) throws(AccessFailure) -> Translation {
         let system = processor.system
         let noExecute = system.pointee.efer & EFER.noExecute != 0
-        func fault(present: Bool, reserved: Bool = false) -> AccessFailure {
+        func fault(present: Bool, reserved: Bool = false, key: Bool = false) -> AccessFailure {
             var code: UInt32 = present ? 1 : 0
             if kind == .write { code |= 2 }
             if isUser { code |= 4 }
             if reserved { code |= 8 }
+            if key { code |= 32 }
             if kind == .execute, noExecute || system.pointee.cr4 & CR4.supervisorExecutionPrevention != 0 { code |= 16 }
             return .exception(
                 GuestException(
@@ -85,11 +86,17 @@ extension Machine {
             try judge(
                 kind, isUser: isUser, userAllowed: userAllowed, writeAllowed: writeAllowed,
                 executeAllowed: executeAllowed, fault: fault(present: true))
+            if entry & 4 != 0, userAllowed, kind != .execute, system.pointee.cr4 & CR4.protectionKeys != 0 {
+                let rights = system.pointee.protectionKeys >> UInt32(((entry >> 59) & 15) * 2)
+                let isWriteDenied = kind == .write && (isUser || system.pointee.cr0 & CR0.writeProtect != 0)
+                if rights & 1 != 0 || (rights & 2 != 0 && isWriteDenied) { throw fault(present: true, key: true) }
+            }
             for upper in stride(from: levels, to: level, by: -1) { try setTableBits(path[upper - 1], 0x20) }
             try setTableBits(entryAddress, kind == .write ? 0x60 : 0x20)
             let pageMask = (UInt64(1) << shift) - 1
             let isDirty = entry & 0x40 != 0 || kind == .write
-            let writable = writeAllowed || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
+            let isKeyed = entry >> 59 & 15 != 0 && system.pointee.cr4 & CR4.protectionKeys != 0
+            let writable = (writeAllowed && !isKeyed) || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
             return Translation(
                 physicalAddress: (entry & frameMask & ~pageMask) | (address & pageMask),
                 mayWrite: isDirty && writable && kind != .execute)

@@ -9,6 +9,8 @@ package struct GuestException: Error, Sendable, Hashable {
     package var faultAddress: UInt64?
     /// INT n, INT3, INTO: the gate's DPL is checked and the saved RIP is the next instruction.
     package var isSoftware: Bool
+    /// Length of the instruction that RIP was moved behind (software interrupts), so that a fault of the delivery is reported at it.
+    package var instructionLength: UInt64 = 0
 
     package init(vector: UInt8, errorCode: UInt32? = nil, faultAddress: UInt64? = nil, isSoftware: Bool = false) {
         self.vector = vector
@@ -38,6 +40,12 @@ package struct UnmappedAccess: Sendable, Hashable {
     package var physicalAddress: UInt64
     package var byteCount: Int
     package var isWrite: Bool
+
+    package init(physicalAddress: UInt64, byteCount: Int, isWrite: Bool) {
+        self.physicalAddress = physicalAddress
+        self.byteCount = byteCount
+        self.isWrite = isWrite
+    }
 }
 
 /// Why `Machine.run` came back. RIP always points to the next instruction to execute.

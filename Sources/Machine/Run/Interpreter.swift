@@ -222,9 +222,11 @@ extension Machine {
         let record = block.instructions[position]
         processor.system.pointee.retired &+= UInt64(position)
         processor[.rip] = record.rip
-        if case .exception(let exception) = reason, exception.isSoftware {
+        if case .exception(var exception) = reason, exception.isSoftware {
             processor[.rip] = record.rip &+ UInt64(record.length)
             processor.system.pointee.retired &+= 1
+            exception.instructionLength = UInt64(record.length)
+            return .exception(exception)
         }
         return reason
     }

@@ -14,6 +14,7 @@ extension Machine {
         case .exception(let second):
             if exception.vector == ExceptionVector.doubleFault.rawValue { return .tripleFault }
             if let address = second.faultAddress { processor.system.pointee.cr2 = address }
+            processor[.rip] &-= exception.instructionLength
             let next = Self.isContributory(exception, second) ? GuestException(.doubleFault, errorCode: 0) : second
             switch deliver(next) {
             case .completed: return nil

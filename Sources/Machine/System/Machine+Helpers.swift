@@ -172,6 +172,17 @@ extension Machine {
         case .readMXCSR: result(UInt64(system.pointee.mxcsr))
         case .x87Register: try x87Register(operation.argument)
         case .x87Memory: try x87Memory(operation.argument, address: a)
+        case .readProtectionKeys, .writeProtectionKeys:
+            guard system.pointee.cr4 & CR4.protectionKeys != 0 else { throw .exception(.invalidOpcode) }
+            guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
+            if helper == .readProtectionKeys {
+                processor[.rax] = UInt64(system.pointee.protectionKeys)
+                processor[.rdx] = 0
+            } else {
+                guard processor[.rdx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
+                system.pointee.protectionKeys = UInt32(truncatingIfNeeded: processor[.rax])
+                processor.tlb.flush()
+            }
         case .vectorFloat: try vectorFloat(operation)
         case .compareFloat: try compareFloat(a, b, width: detail, isQuiet: operation.argument == 1)
         case .convertFloat: result(try convertFloat(a, detail))

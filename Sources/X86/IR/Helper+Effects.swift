@@ -46,6 +46,13 @@ extension MicroOp {
             effects.reads = [a, b]
             effects.memory = [MemoryEffect(address: b, displacement: 0, byteCount: 16, isWrite: false)]
             effects.mayFault = true
+        case .readProtectionKeys:
+            effects.reads = [.rcx]
+            effects.writes = [.rax, .rdx]
+            effects.mayFault = true
+        case .writeProtectionKeys:
+            effects.reads = [.rax, .rcx, .rdx]
+            effects.mayFault = true
         case .systemCall:
             effects.reads = [.rip] + Slot.arithmeticFlags + [.df]
             effects.writes = [.rip, .rcx, .r11] + Slot.arithmeticFlags + [.df, .csBase, .ssBase]

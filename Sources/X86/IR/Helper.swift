@@ -128,6 +128,10 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     // Others
     /// MONITOR, MWAIT: privilege check only; they never wait.
     case monitor
+    /// RDPKRU: RAX = PKRU, RDX = 0.
+    case readProtectionKeys
+    /// WRPKRU: PKRU = RAX.
+    case writeProtectionKeys
 }
 
 /// A range of guest memory that a helper reads or writes.

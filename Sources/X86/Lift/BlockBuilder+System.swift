@@ -19,6 +19,8 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_STAC: return alone(i, .setAccessCheck)
         case ZYDIS_MNEMONIC_SWAPGS: return alone(i, .swapGS)
         case ZYDIS_MNEMONIC_MONITOR, ZYDIS_MNEMONIC_MWAIT: return alone(i, .monitor)
+        case ZYDIS_MNEMONIC_RDPKRU: return alone(i, .readProtectionKeys)
+        case ZYDIS_MNEMONIC_WRPKRU: return alone(i, .writeProtectionKeys)
         case ZYDIS_MNEMONIC_SYSCALL: return transfer(i, .systemCall, detail: i.length)
         case ZYDIS_MNEMONIC_SYSRET: return transfer(i, .systemReturn, detail: i.operandWidth)
         case ZYDIS_MNEMONIC_IRET, ZYDIS_MNEMONIC_IRETD, ZYDIS_MNEMONIC_IRETQ:
