@@ -2,12 +2,12 @@ import Machine
 import X86
 
 /// The pure micro-operations on concrete slots, for the symbolic interpreter. The meaning of each is written at `Operation`.
-enum ConcreteOperations {
+package enum ConcreteOperations {
     /// Executes an operation that touches slots only.
     ///
     /// - Returns: false when the operation raises #DE.
     @inline(__always)
-    static func execute(_ op: MicroOp, _ slots: UnsafeMutablePointer<UInt64>) -> Bool {
+    package static func execute(_ op: MicroOp, _ slots: UnsafeMutablePointer<UInt64>) -> Bool {
         let immediate = op.immediate
         slots[Int(Slot.immediate.rawValue)] = immediate
         let a = slots[Int(op.a.rawValue)]

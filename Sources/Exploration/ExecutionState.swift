@@ -94,11 +94,11 @@ package final class ExecutionState {
     package var instructionPointer: UInt64 { machine.slots[Int(Slot.rip.rawValue)] }
 
     @inline(__always)
-    func term(_ slot: Slot) -> Term { Term(handle: terms[Int(slot.rawValue)]) }
+    package func term(_ slot: Slot) -> Term { Term(handle: terms[Int(slot.rawValue)]) }
 
     /// Gives a slot a term, or with `none` the machine's value.
     @inline(__always)
-    func setTerm(_ slot: Slot, _ term: Term) {
+    package func setTerm(_ slot: Slot, _ term: Term) {
         let index = Int(slot.rawValue)
         terms[index] = term.handle
         if index < 64 {

@@ -15,6 +15,13 @@ extension SymbolicExecutor {
         if let known = arena.constantValue(address) {
             return try loadTerm(known, byteCount, forStore, state)
         }
+        // What the shape of the address allows, where that is little and all there: no question to the solver.
+        let range = shapeRange(address, state)
+        if let range, (range.last - range.first) / range.step < 1024,
+            let term = try table(address, range, byteCount, forStore, state)
+        {
+            return term
+        }
         if let range = try confine(address, state),
             let term = try table(address, range, byteCount, forStore, state)
         {
@@ -110,14 +117,25 @@ extension SymbolicExecutor {
         var step: UInt64
     }
 
+    /// What addresses are apart from each other, from the shape.
+    private func step(_ address: Term) -> UInt64 { 1 << UInt64(min(12, arena.fixedLowBits(address))) }
+
+    /// The range that the shape of an address allows; nil when it is larger than two pages.
+    private func shapeRange(_ address: Term, _ state: ExecutionState) -> AddressRange? {
+        let bounds = arena.unsignedBounds(address)
+        guard bounds.upper - bounds.lower <= 8191 else { return nil }
+        var step = step(address)
+        // All addresses agree in the bits below the step with any one of them; the bounds need not be addresses.
+        let phase = solver.example(address, on: state.path) & (step - 1)
+        if bounds.lower & (step - 1) != phase || bounds.upper & (step - 1) != phase { step = 1 }
+        return AddressRange(first: bounds.lower, last: bounds.upper, step: step)
+    }
+
     /// The range of an address inside a window; nil when windows were tried often enough here.
     private func confine(_ address: Term, _ state: ExecutionState) throws(Interruption) -> AddressRange? {
+        if let range = shapeRange(address, state) { return try tightened(address, range, state) }
         let example = solver.example(address, on: state.path)
-        let step = UInt64(1) << UInt64(min(12, arena.fixedLowBits(address)))
-        let bounds = arena.unsignedBounds(address)
-        if bounds.upper - bounds.lower <= 8191 {
-            return try tightened(address, AddressRange(first: bounds.lower, last: bounds.upper, step: step), state)
-        }
+        let step = self.step(address)
         let window = (example & ~4095) &- 4096
         let offset = arena.make(.subtract, address, arena.constant(window, width: 64))
         let inside = arena.make(.lessUnsigned, offset, arena.constant(3 * 4096, width: 64))

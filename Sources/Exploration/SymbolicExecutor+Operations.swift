@@ -4,7 +4,7 @@ import X86
 
 /// Pure micro-operations with a symbolic operand. The meaning of each is written at `X86.Operation`.
 extension SymbolicExecutor {
-    func symbolicOperation(_ op: MicroOp, _ state: ExecutionState) throws(Interruption) {
+    package func symbolicOperation(_ op: MicroOp, _ state: ExecutionState) throws(Interruption) {
         let width = Int(op.width)
         if op.operation == .move && width == 128 {
             for (source, target) in [(op.a, op.destination), (op.a.high, op.destination.high)] {

@@ -3,7 +3,7 @@ import Machine
 import X86
 
 /// Why the execution of a block stopped before its end.
-enum Interruption: Error {
+package enum Interruption: Error {
     /// Deliver to the guest; the instruction is not retired (software interrupts excepted).
     case exception(GuestException)
     /// The path ends before the instruction.
@@ -24,8 +24,8 @@ enum TurnResult {
 /// Executes states: on the machine's fast path while nothing symbolic is at hand, else micro-operation by micro-operation.
 ///
 /// One executor serves one worker: it owns the arena and the solver, and its states belong to it.
-final class SymbolicExecutor {
-    let arena: ExpressionArena
+package final class SymbolicExecutor {
+    package let arena: ExpressionArena
     let solver: PathSolver
     let limits: ExplorationLimits
     /// States that the current turn forked, oldest first.
@@ -52,7 +52,7 @@ final class SymbolicExecutor {
         let occurrence: Int
     }
 
-    init(solver: PathSolver, limits: ExplorationLimits) {
+    package init(solver: PathSolver, limits: ExplorationLimits) {
         arena = solver.arena
         self.solver = solver
         self.limits = limits
@@ -61,7 +61,7 @@ final class SymbolicExecutor {
     // MARK: States
 
     /// The first state, on a fork of the machine.
-    func makeRoot(_ machine: Machine) -> ExecutionState {
+    package func makeRoot(_ machine: Machine) -> ExecutionState {
         defer { nextID += 1 }
         return ExecutionState(id: nextID, machine: machine.fork(), path: solver.emptyPath())
     }
