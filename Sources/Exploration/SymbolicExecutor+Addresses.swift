@@ -198,7 +198,7 @@ extension SymbolicExecutor {
         _ address: Term, _ range: AddressRange, _ byteCount: Int, _ forStore: Bool, _ state: ExecutionState
     ) throws(Interruption) -> Term? {
         let places = Int((range.last - range.first) / range.step) + 1
-        guard places <= limits.maximumTableElements else { return nil }
+        guard places <= min(limits.maximumTableElements, 1 << 16) else { return nil }
         let span = Int(range.last - range.first) + byteCount
         let bytes: [UInt8]
         do throws(AccessFailure) {
