@@ -50,7 +50,10 @@ package struct RawImage: DiskImage {
 
 extension UnsafeMutableRawBufferPointer {
     /// Overwrites the buffer with zeros.
-    func zero() { initializeMemory(as: UInt8.self, repeating: 0) }
+    ///
+    /// Not inlined: Swift 6.3.1 turns a memset at the end of a throwing function into a jump that can leave a stray value in the
+    /// register of the thrown error.
+    @inline(never) func zero() { initializeMemory(as: UInt8.self, repeating: 0) }
 
     /// The part from `start`, `count` bytes long.
     func slice(_ start: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {

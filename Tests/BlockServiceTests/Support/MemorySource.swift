@@ -44,9 +44,16 @@ final class MemorySource: BlockSource {
         reads.withLock { $0 += 1 }
         beforeRead(offset)
         if let broken, broken.overlaps(offset..<offset + UInt64(buffer.count)) { throw Broken() }
-        // Traps when the server asks for bytes outside, which a test must notice.
+        copy(from: Int(offset), into: buffer)
+    }
+
+    /// Traps when the server asks for bytes outside, which a test must notice.
+    ///
+    /// Not inlined: Swift 6.3.1 turns a memcpy at the end of a throwing function into a jump that can leave a stray value in the
+    /// register of the thrown error.
+    @inline(never) private func copy(from start: Int, into buffer: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes {
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset) + buffer.count]))
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count]))
         }
     }
 
