@@ -15,20 +15,18 @@ package struct MachineOptions: Sendable {
 
 /// One PC: processors, memory and devices of one execution state. Knows nothing of symbols.
 ///
-/// A machine is used by one thread at a time. `fork` gives a second, independent one; they share what neither has written since.
+/// A machine is used by one thread at a time, and none of its methods calls back: exclusivity needs no dynamic check. `fork` gives a second, independent one; they share what neither has written since.
 package final class Machine {
     package let options: MachineOptions
     package let base: BaseMemory
     package let blocks: BlockCache
     package let processors: [Processor]
     /// Index of the processor that `run` executes.
-    package var activeProcessor = 0
-    package internal(set) var memory: GuestMemory
+    @exclusivity(unchecked) package var activeProcessor = 0
+    @exclusivity(unchecked) package internal(set) var memory: GuestMemory
     package var devices: Devices
-    /// Why the last access failed; only meaningful right after one did.
-    var failure: AccessFailure = .exit(.budget)
     /// The instruction being executed is alone in its block and may write to pages with cached code.
-    var mayWriteCode = true
+    @exclusivity(unchecked) var mayWriteCode = true
 
     /// A machine whose memory is `base`.
     ///

@@ -23,7 +23,7 @@ struct FloatLanes {
 /// Element-wise SSE operations.
 enum FloatElements {
     /// One element of a dyadic or monadic operation (the latter on b).
-    static func compute<Number: BinaryFloatingPoint>(
+    static func compute<Number: VectorElement>(
         _ operation: FloatOperation, _ a: Number, _ b: Number, argument: Int, _ mxcsr: UInt32,
         _ raised: inout UInt32, mask: Number
     ) -> Number {
@@ -32,11 +32,20 @@ enum FloatElements {
         if !anyNaN, b.isSubnormal || (!isMonadic && a.isSubnormal) { raised |= HostFloat.denormal }
         switch operation {
         case .add, .subtract, .multiply, .divide:
+            if anyNaN {
+                // The first NaN, made quiet.
+                if a.isSignalingNaN || b.isSignalingNaN { raised |= HostFloat.invalid }
+                return a.isNaN ? a.quieted : b.quieted
+            }
             var result = b
             let code = Int(operation.rawValue)
             raised |= HostFloat.observe(mxcsr) { Self.apply(code, a, b, &result) }
             return result
         case .squareRoot:
+            if b.isNaN {
+                if b.isSignalingNaN { raised |= HostFloat.invalid }
+                return b.quieted
+            }
             if b < 0 {
                 raised |= HostFloat.invalid
                 raised &= ~HostFloat.denormal
@@ -68,7 +77,7 @@ enum FloatElements {
         default:
             if b.isSignalingNaN {
                 raised |= HostFloat.invalid
-                return b + 0
+                return b.quieted
             }
             raised &= ~HostFloat.denormal
             let mode = argument & 4 != 0 ? Int(mxcsr >> 13) & 3 : argument & 3
@@ -87,7 +96,7 @@ enum FloatElements {
 
     @inline(never)
     private static func squareRoot<Number: BinaryFloatingPoint>(_ a: Number, _ result: inout Number) {
-        result = a.isNaN ? a + 0 : a.squareRoot()
+        result = a.squareRoot()
     }
 }
 

@@ -23,20 +23,28 @@ enum HostFloat {
         return UInt32(bitPattern: raised)
     }
 
-    /// One element: dyadic arithmetic of `Float` or `Double` with x86's NaN rules.
+    /// One element: dyadic arithmetic of numbers that are not NaNs.
     @inline(__always)
     static func arithmetic<Number: BinaryFloatingPoint>(_ operation: Int, _ a: Number, _ b: Number) -> Number {
-        if a.isNaN || b.isNaN {
-            // The sum signals when one of them is a signalling NaN; the result is the first NaN, made quiet.
-            let quiet = a.isNaN ? a : b
-            _ = a + b
-            return quiet + 0
-        }
         switch operation {
-        case 0: return a + b
-        case 1: return a - b
-        case 2: return a * b
-        default: return a / b
+        case 0: a + b
+        case 1: a - b
+        case 2: a * b
+        default: a / b
         }
     }
+}
+
+/// A floating-point element of an XMM register.
+protocol VectorElement: BinaryFloatingPoint {
+    /// The same NaN with its quiet bit set: what SSE delivers for a NaN operand.
+    var quieted: Self { get }
+}
+
+extension Float: VectorElement {
+    var quieted: Float { Float(bitPattern: bitPattern | 0x0040_0000) }
+}
+
+extension Double: VectorElement {
+    var quieted: Double { Double(bitPattern: bitPattern | 0x0008_0000_0000_0000) }
 }

@@ -17,6 +17,18 @@ package final class BaseMemory: Sendable {
     package let pageCount: Int
     let mappings: [Mapping]
 
+    /// A mapping as the look-up needs it, without anything to retain.
+    private struct Extent {
+        var firstPage: UInt64
+        var pageCount: UInt64
+        var firstIndex: Int
+        var isWritable: Bool
+    }
+
+    /// The mappings, largest first. Never changed after `init`, so sharing is safe.
+    private nonisolated(unsafe) let extents: UnsafeMutablePointer<Extent>
+    private let extentCount: Int
+
     /// Address of each loaded page, 0 when not loaded yet. Written once per page by compare-and-exchange.
     /// Safe to share: the table never moves, and a page is complete before its address is published.
     private nonisolated(unsafe) let table: UnsafeMutablePointer<Atomic<UInt>>
@@ -52,6 +64,14 @@ package final class BaseMemory: Sendable {
         }
         self.mappings = mappings
         pageCount = index
+        extentCount = mappings.count
+        extents = .allocate(capacity: max(mappings.count, 1))
+        for (position, mapping) in mappings.sorted(by: { $0.pageCount > $1.pageCount }).enumerated() {
+            (extents + position).initialize(
+                to: Extent(
+                    firstPage: mapping.firstPage, pageCount: mapping.pageCount, firstIndex: mapping.firstIndex,
+                    isWritable: mapping.region.isWritable))
+        }
         table = .allocate(capacity: max(index, 1))
         for position in 0..<max(index, 1) { (table + position).initialize(to: Atomic(0)) }
         zeroPage = .allocate(byteCount: 4096, alignment: 4096)
@@ -67,6 +87,7 @@ package final class BaseMemory: Sendable {
         table.deinitialize(count: max(pageCount, 1))
         table.deallocate()
         zeroPage.deallocate()
+        extents.deallocate()
     }
 
     /// Pages that hold something other than zeros and were loaded so far.
@@ -76,8 +97,14 @@ package final class BaseMemory: Sendable {
     @inline(__always)
     func pageIndex(ofPhysical address: UInt64) -> (index: Int, isWritable: Bool) {
         let page = address >> 12
-        for mapping in mappings where page >= mapping.firstPage && page - mapping.firstPage < mapping.pageCount {
-            return (mapping.firstIndex + Int(page - mapping.firstPage), mapping.region.isWritable)
+        var position = 0
+        while position < extentCount {
+            let extent = extents + position
+            let offset = page &- extent.pointee.firstPage
+            if offset < extent.pointee.pageCount {
+                return (extent.pointee.firstIndex &+ Int(offset), extent.pointee.isWritable)
+            }
+            position += 1
         }
         return (-1, false)
     }

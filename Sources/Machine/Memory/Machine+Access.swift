@@ -105,6 +105,7 @@ extension Machine {
             let page = try memory.readable(index)
             if enter, !isWatched {
                 let page4K = address & ~4095
+                if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 let entry =
                     processor.tlb.entries + translationSet * TLB.setCount
                     + Int((address >> 12) & UInt64(TLB.setCount - 1))
@@ -185,6 +186,7 @@ extension Machine {
             let page = try writableBytes(ofPage: index)
             if enter, !memory.isWatched(index) {
                 let page4K = address & ~4095
+                if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 let entry =
                     processor.tlb.entries + translationSet * TLB.setCount
                     + Int((address >> 12) & UInt64(TLB.setCount - 1))

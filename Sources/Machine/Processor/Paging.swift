@@ -13,6 +13,8 @@ package struct Translation: Sendable {
     package var physicalAddress: UInt64
     /// The page may be written with the current privilege and its dirty bit is set.
     package var mayWrite: Bool
+    /// Size of the page: 4 KiB, 2 MiB or 1 GiB.
+    package var pageSize: UInt64 = 4096
 }
 
 extension Machine {
@@ -99,7 +101,7 @@ extension Machine {
             let writable = (writeAllowed && !isKeyed) || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
             return Translation(
                 physicalAddress: (entry & frameMask & ~pageMask) | (address & pageMask),
-                mayWrite: isDirty && writable && kind != .execute)
+                mayWrite: isDirty && writable && kind != .execute, pageSize: pageMask + 1)
         }
     }
 

@@ -28,10 +28,10 @@ final class TLB {
     static let count = 3 * setCount
     /// Never equal to a page-aligned address.
     static let invalid: UInt64 = 1
-    static let jumpCount = 1024
+    static let jumpCount = 2048
 
-    private var storage: UnsafeMutablePointer<TLBEntry>?
-    private var jumpStorage: UnsafeMutablePointer<JumpEntry>?
+    @exclusivity(unchecked) private var storage: UnsafeMutablePointer<TLBEntry>?
+    @exclusivity(unchecked) private var jumpStorage: UnsafeMutablePointer<JumpEntry>?
 
     /// What the run loop needs of a block, without reference counting.
     struct JumpEntry {
@@ -66,6 +66,9 @@ final class TLB {
             block.map { $0.takeUnretainedValue().block }.map { $0.rip &+ UInt64($0.byteCount) } ?? 0
         }
 
+        /// Address of the block's first instruction.
+        var rip: UInt64 { block?.takeUnretainedValue().block.rip ?? 0 }
+
         var unsupportedBytes: [UInt8] { block?.takeUnretainedValue().block.unsupportedBytes ?? [] }
     }
 
@@ -90,8 +93,51 @@ final class TLB {
         return fresh
     }
 
+    /// Address ranges that large pages were entered for, per half of the address space: inside them one page cannot be
+    /// forgotten alone.
+    @exclusivity(unchecked) private var largeLow: (base: UInt64, mask: UInt64)?
+    @exclusivity(unchecked) private var largeHigh: (base: UInt64, mask: UInt64)?
+
+    /// Remembers that a translation from a large page is entered. `mask` has ones above the page's offset bits.
+    func noteLarge(_ address: UInt64, mask: UInt64) {
+        func grown(_ range: (base: UInt64, mask: UInt64)?) -> (base: UInt64, mask: UInt64) {
+            guard let range else { return (address & mask, mask) }
+            var wider = range.mask & mask
+            while (range.base ^ address) & wider != 0 { wider <<= 1 }
+            return (range.base & wider, wider)
+        }
+        if address >> 63 == 0 { largeLow = grown(largeLow) } else { largeHigh = grown(largeHigh) }
+    }
+
+    /// Forgets the translations of one page (INVLPG).
+    func flush(page address: UInt64) {
+        let large = address >> 63 == 0 ? largeLow : largeHigh
+        if let large, address & large.mask == large.base {
+            flush()
+            return
+        }
+        let page = address & ~4095
+        if let storage {
+            let index = Int((address >> 12) & UInt64(Self.setCount - 1))
+            for set in 0..<3 {
+                let entry = storage + set * Self.setCount + index
+                if entry.pointee.read == page || entry.pointee.write == page {
+                    entry.pointee = TLBEntry(read: Self.invalid, write: Self.invalid, host: nil)
+                }
+            }
+        }
+        guard let jumpStorage else { return }
+        // Blocks of this page, and those of the page before that reach into it.
+        for index in 0..<Self.jumpCount where jumpStorage[index].block != nil {
+            let rip = jumpStorage[index].rip
+            if rip &- (page &- 4096) < 8192 { jumpStorage[index] = JumpEntry.empty }
+        }
+    }
+
     /// Forgets every translation.
     func flush() {
+        largeLow = nil
+        largeHigh = nil
         if let storage {
             storage.update(
                 repeating: TLBEntry(read: Self.invalid, write: Self.invalid, host: nil), count: Self.count)

@@ -14,7 +14,9 @@ extension Machine {
                     reason: "the processor is not in 64-bit mode; take the snapshot when the guest's 64-bit kernel runs"
                 ))
         }
-        let physical = try translate(rip, .execute).physicalAddress
+        let translation = try translate(rip, .execute)
+        if translation.pageSize > 4096 { processor.tlb.noteLarge(rip, mask: ~(translation.pageSize - 1)) }
+        let physical = translation.physicalAddress
         let index = try codePage(physical)
         let isNew = memory.writtenPage(index).map {
             PageHeader.contentID($0).pointee.load(ordering: .relaxed) == 0

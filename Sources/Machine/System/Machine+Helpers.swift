@@ -79,7 +79,7 @@ extension Machine {
             try writeControl(0, system.pointee.cr0 & ~0xE | a & 0xF)
         case .invalidatePage:
             try requireSupervisor()
-            processor.tlb.flush()
+            processor.tlb.flush(page: a)
         case .invalidateContext:
             try requireSupervisor()
             guard a <= 3 else { throw .exception(.generalProtection) }
