@@ -77,7 +77,7 @@ enum Tool {
         let scratch = FileManager.default.temporaryDirectory
         let output = scratch.appendingPathComponent("out-\(UUID().uuidString)")
         let errors = scratch.appendingPathComponent("err-\(UUID().uuidString)")
-        for file in [output, errors] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+        for file in [output, errors] { try Data().write(to: file) }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
