@@ -43,6 +43,13 @@ package struct ArrayByteSource: ByteSource {
         guard let start = Int(exactly: offset), start <= bytes.count, bytes.count - start >= buffer.count else {
             throw VMStateError(.truncated, "the stream ends before \(buffer.count) more bytes", offset: offset)
         }
+        copy(from: start, into: buffer)
+    }
+
+    /// Apart from `read`, because the optimiser of Swift 6.3 lets a throwing function end in a jump to memcpy, which loses
+    /// the register that says "no error" (`Tests/check-machine-code` looks for that).
+    @inline(never)
+    private func copy(from start: Int, into buffer: UnsafeMutableRawBufferPointer) {
         bytes.withUnsafeBytes {
             buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + buffer.count]))
         }
