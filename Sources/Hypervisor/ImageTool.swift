@@ -20,6 +20,13 @@ package struct ImageTool: Sendable {
         _ = try await run(arguments, what: "create the disk overlay \(path)", scratch: Self.parent(path))
     }
 
+    /// Converts a raw disk into a compressed qcow2 image, as users of qemu-img keep disks.
+    package func compress(_ disk: String, to image: String) async throws {
+        _ = try await run(
+            ["convert", "-c", "-f", "raw", "-O", "qcow2", disk, image], what: "convert \(disk)",
+            scratch: Self.parent(image))
+    }
+
     /// The internal snapshots in the images of a machine that does not run, oldest first.
     package func snapshots(
         in images: [(node: String, path: String)]

@@ -68,11 +68,7 @@ extension Stemma {
         }
         progress.step("converting it with qemu-img")
         let peer = try await clock.measure {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: installation.images.executable)
-            process.arguments = ["convert", "-c", "-O", "qcow2", disk, scratch + "/peer.qcow2"]
-            try process.run()
-            while process.isRunning { try await Task.sleep(for: .milliseconds(2)) }
+            try await installation.images.compress(disk, to: scratch + "/peer.qcow2")
         }
         let mebibytes = Double(size) / 1_048_576
         report.lines.append(

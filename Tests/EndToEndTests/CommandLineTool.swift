@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Synchronization
 import Testing
 
 /// What a program printed, and how it ended.
@@ -13,39 +15,83 @@ struct Output: Sendable {
 }
 
 /// A program that runs in the background.
-final class RunningProgram: @unchecked Sendable {
-    // Process is not Sendable; it is only touched by the test that started it.
-    let process: Process
+///
+/// Started by `posix_spawn`, because Foundation's `Process` hands its own descriptors and signal mask to what it starts.
+final class RunningProgram: Sendable {
+    let id: pid_t
     private let output: URL
     private let errors: URL
+    private let status = Mutex<Int32?>(nil)
 
-    fileprivate init(process: Process, output: URL, errors: URL) {
-        self.process = process
-        self.output = output
-        self.errors = errors
+    fileprivate init(_ executable: String, _ arguments: [String], environment: [String: String]) throws {
+        let scratch = FileManager.default.temporaryDirectory
+        output = scratch.appendingPathComponent("out-\(UUID().uuidString)")
+        errors = scratch.appendingPathComponent("err-\(UUID().uuidString)")
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        let create = O_WRONLY | O_CREAT | O_TRUNC
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.path, create, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors.path, create, 0o600)
+        var none = sigset_t()
+        var all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let words = ([executable] + arguments).map { strdup($0) }
+        let settings = variables.map { strdup("\($0)=\($1)") }
+        defer { for text in words + settings { free(text) } }
+        var id: pid_t = 0
+        let failure = posix_spawn(&id, executable, &actions, &attributes, words + [nil], settings + [nil])
+        guard failure == 0 else {
+            throw Tool.MissingTool(name: executable, directory: String(cString: strerror(failure)))
+        }
+        self.id = id
     }
 
-    var id: Int32 { process.processIdentifier }
+    deinit {
+        try? FileManager.default.removeItem(at: output)
+        try? FileManager.default.removeItem(at: errors)
+    }
 
     /// What it has printed on standard error so far.
     var standardError: String { (try? String(contentsOf: errors, encoding: .utf8)) ?? "" }
 
     func signal(_ number: Int32) { kill(id, number) }
 
+    private var hasEnded: Bool {
+        status.withLock { status in
+            if status != nil { return true }
+            var value: Int32 = 0
+            guard waitpid(id, &value, WNOHANG) == id else { return false }
+            status = value
+            return true
+        }
+    }
+
     func wait() async -> Output {
-        while process.isRunning { try? await Task.sleep(for: .milliseconds(20)) }
-        let result = Output(
-            status: process.terminationStatus, isSignalled: process.terminationReason == .uncaughtSignal,
+        while !hasEnded { try? await Task.sleep(for: .milliseconds(10)) }
+        let status = status.withLock { $0 } ?? 0
+        let isSignalled = status & 0x7F != 0
+        return Output(
+            status: isSignalled ? status & 0x7F : (status >> 8) & 0xFF, isSignalled: isSignalled,
             standardOutput: (try? String(contentsOf: output, encoding: .utf8)) ?? "", standardError: standardError)
-        try? FileManager.default.removeItem(at: output)
-        try? FileManager.default.removeItem(at: errors)
-        return result
     }
 
     /// Waits until standard error holds `text`.
     func waitForStandardError(_ text: String) async throws {
         while !standardError.contains(text) {
-            try #require(process.isRunning, "ended before it said '\(text)': \(standardError)")
+            try #require(!hasEnded, "ended before it said '\(text)': \(standardError)")
             try await Task.sleep(for: .milliseconds(10))
         }
     }
@@ -74,19 +120,7 @@ enum Tool {
     static func start(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:]
     ) throws -> RunningProgram {
-        let scratch = FileManager.default.temporaryDirectory
-        let output = scratch.appendingPathComponent("out-\(UUID().uuidString)")
-        let errors = scratch.appendingPathComponent("err-\(UUID().uuidString)")
-        for file in [output, errors] { try Data().write(to: file) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        process.standardError = try FileHandle(forWritingTo: errors)
-        try process.run()
-        return RunningProgram(process: process, output: output, errors: errors)
+        try RunningProgram(executable, arguments, environment: environment)
     }
 
     static func run(

@@ -7,13 +7,14 @@ import Testing
         let home = try TestHome()
         let stemma = try Tool.stemma()
         let recipe = Tool.path("images/mini-linux.yaml")
-        // Inside of a name space of its own: 40 MiB hold the image, and not a snapshot of 128 MiB of RAM and its run.
+        // Inside of a name space of its own. What is left free does not hold the state of a guest with 128 MiB of RAM.
         let script = """
             set -u
-            mount -t tmpfs -o size=40m none "$STEMMA_HOME"
+            mount -t tmpfs -o size=300m none "$STEMMA_HOME"
             "\(stemma)" image build "\(recipe)" --name Mini || exit 90
             rm -rf "$STEMMA_HOME/cache"
-            dd if=/dev/zero of="$STEMMA_HOME/ballast" bs=1M 2>/dev/null
+            free=$(df --output=avail -BM "$STEMMA_HOME" | tail -1 | tr -dc 0-9)
+            dd if=/dev/zero of="$STEMMA_HOME/ballast" bs=1M count=$((free - 20)) 2>/dev/null
             "\(stemma)" run Mini prep --headless --until READY --save full && exit 91
             code=$?
             rm "$STEMMA_HOME/ballast"
@@ -24,7 +25,8 @@ import Testing
         let output = try await Tool.run(
             "/usr/bin/unshare", ["--mount", "--map-root-user", "/bin/bash", "-c", script],
             environment: ["STEMMA_HOME": home.path])
-        #expect([69, 74, 75].contains(output.status), "\(output.all)")
+        #expect([69, 74].contains(output.status), "\(output.all)")
+        #expect(output.standardError.contains("free some space"), "\(output.all)")
         #expect(output.standardOutput.contains("Mini\n"))
     }
 }
