@@ -35,7 +35,7 @@ extension CheckReport {
             default: "\(target) can go on with it"
             }
         var lines = [
-            "\(origin.rawValue) snapshot of \(machine ?? "an unnamed machine"), \(cpus) CPU: \(word) by \(target)"
+            "\(origin.rawValue) snapshot of \(machine ?? "an unnamed machine"), \(cpus) CPU: \(word)"
         ]
         for finding in findings { lines.append(finding.text) }
         return lines.joined(separator: "\n")

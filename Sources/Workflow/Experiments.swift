@@ -34,7 +34,7 @@ package struct ExperimentReport: Sendable, Codable {
                 + "\(statistics.concreteInstructions) concrete and \(statistics.symbolicInstructions) symbolic instructions"
         )
         if let stopped { lines.append("  stopped: \(stopped)") }
-        for path in paths {
+        for path in paths.sorted(by: { $0.path < $1.path }) {
             let inputs = path.inputs.map { "\($0.name)=\($0.text)" }.joined(separator: " ")
             let end = path.end.message.map { "\(path.end.status ?? 0) \($0)" } ?? path.end.description
             lines.append("  path \(path.path): \(end)  \(inputs)")

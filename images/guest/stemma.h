@@ -19,17 +19,16 @@
  *
  *     number  name             RDI          RSI               RDX           RAX
  *     0       version          -            -                 -             0x00010000 (major << 16 | minor)
- *     1       make_symbolic    buffer       size in bytes     name          0
- *     2       assume           condition    -                 -             0
- *     3       print            text         -                 -             0
+ *     1       make_symbolic    buffer       size in bytes     name          1
+ *     2       assume           condition    -                 -             1
+ *     3       print            text         -                 -             1
  *     4       end_path         status       text or NULL      -             does not return in the engine
  *     5       path_id          -            -                 -             the path's identifier, from 0 upwards
  *
- * Texts are NUL-terminated, at most 4095 bytes of them are read. Pointers are virtual addresses of the caller. The
- * engine reads and writes guest memory through the current page tables and raises no page fault on behalf of the guest:
- * pages must be present (and, for make_symbolic, writable) when the instruction executes, which the functions below see
- * to by touching them first. A size that would wrap around the address space, or a page that is missing, ends the path
- * with an error that says so. Numbers that the engine does not know leave RAX at 0. Numbers 6 to 0xFFFF are reserved.
+ * Texts are NUL-terminated, at most 4096 bytes of them are read; a buffer has at most 1 MiB. Pointers are virtual
+ * addresses of the caller. A page that is missing faults as a load or store by the instruction would, and the instruction
+ * is repeated once the guest's kernel has brought the page in; the functions below touch what they pass beforehand, so
+ * that this is seldom needed. A number that the engine does not know leaves RAX at 0. Numbers 6 to 0xFFFF are reserved.
  */
 #ifndef STEMMA_H
 #define STEMMA_H
