@@ -39,7 +39,7 @@ package struct Doctor: Sendable {
     package struct Report: Codable, Sendable, Hashable {
         /// The path of QEMU.
         package let qemu: String
-        package let version: QEMUVersion
+        package let version: QEMURelease
         /// The x86 machine types with a short name: alias to versioned name.
         package let machines: [String: String]
         package let tcg: Verdict

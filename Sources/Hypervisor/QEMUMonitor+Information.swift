@@ -33,8 +33,8 @@ package struct CPUDefinition: Decodable, Sendable, Hashable {
 
 extension QEMUMonitor {
     /// The version of the running QEMU.
-    package func version() async throws -> QEMUVersion {
-        try await client.execute("query-version", returning: QEMUVersion.self)
+    package func version() async throws -> QEMURelease {
+        try await client.execute("query-version", returning: QEMURelease.self)
     }
 
     /// The machine types that this QEMU can be started with.

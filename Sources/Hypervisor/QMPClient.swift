@@ -1,3 +1,4 @@
+import CPUModel
 import Foundation
 import NIOCore
 import NIOPosix
@@ -20,7 +21,7 @@ package final class QMPClient: Sendable {
     }
 
     /// The version that the greeting named.
-    package var version: QEMUVersion { session.version ?? QEMUVersion(major: 0, minor: 0, micro: 0) }
+    package var version: QEMURelease { session.version ?? QEMURelease(QEMUVersion(0, 0)) }
 
     /// Connects, waits for the greeting and leaves the negotiation mode.
     ///

@@ -1,9 +1,10 @@
+import CPUModel
 import Foundation
 
 /// A message of the server, taken apart as far as is needed to route it.
 package enum QMPMessage: Sendable {
     /// The first message: the version of QEMU.
-    case greeting(QEMUVersion)
+    case greeting(QEMURelease)
     /// A command succeeded; `line` is the whole message, whose `return` member the caller decodes.
     case success(id: Int64?, line: [UInt8])
     /// A command failed.
@@ -52,7 +53,7 @@ package enum QMPMessage: Sendable {
             let seconds: Int64
             let microseconds: Int64
         }
-        struct Greeting: Decodable { let version: QEMUVersion }
+        struct Greeting: Decodable { let version: QEMURelease }
 
         enum Keys: String, CodingKey {
             case id, error, event, data, timestamp
@@ -81,45 +82,27 @@ package enum QMPMessage: Sendable {
     }
 }
 
-/// The version of a QEMU, as `query-version` and the QMP greeting give it.
-package struct QEMUVersion: Sendable, Hashable, Codable, Comparable, CustomStringConvertible {
-    package let major: Int
-    package let minor: Int
-    package let micro: Int
-    /// The distribution's package version, for example `Debian 1:7.2+dfsg-7`.
+/// What a QEMU says of itself in the QMP greeting and to `query-version`.
+package struct QEMURelease: Sendable, Hashable, Codable, CustomStringConvertible {
+    package let version: QEMUVersion
+    /// The distribution's package version, for example `Debian 1:7.2+dfsg-7`; empty for a build without one.
     package let package: String
 
-    package init(major: Int, minor: Int, micro: Int, package: String = "") {
-        self.major = major
-        self.minor = minor
-        self.micro = micro
+    package init(_ version: QEMUVersion, package: String = "") {
+        self.version = version
         self.package = package
     }
 
-    private enum Keys: String, CodingKey { case qemu, package }
-    private struct Triple: Codable {
-        let major: Int
-        let minor: Int
-        let micro: Int
+    private enum CodingKeys: String, CodingKey {
+        case version = "qemu"
+        case package
     }
 
     package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Keys.self)
-        let triple = try container.decode(Triple.self, forKey: .qemu)
-        self.init(
-            major: triple.major, minor: triple.minor, micro: triple.micro,
-            package: try container.decodeIfPresent(String.self, forKey: .package) ?? "")
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        version = try container.decode(QEMUVersion.self, forKey: .version)
+        package = try container.decodeIfPresent(String.self, forKey: .package) ?? ""
     }
 
-    package func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: Keys.self)
-        try container.encode(Triple(major: major, minor: minor, micro: micro), forKey: .qemu)
-        try container.encode(package, forKey: .package)
-    }
-
-    package static func < (left: QEMUVersion, right: QEMUVersion) -> Bool {
-        (left.major, left.minor, left.micro) < (right.major, right.minor, right.micro)
-    }
-
-    package var description: String { "\(major).\(minor).\(micro)" + (package.isEmpty ? "" : " (\(package))") }
+    package var description: String { "\(version)" + (package.isEmpty ? "" : " (\(package))") }
 }

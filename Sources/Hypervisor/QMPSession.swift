@@ -3,7 +3,7 @@ import Synchronization
 /// The state of a QMP connection: who waits for what. Fed by the channel handler, asked by the client.
 final class QMPSession: Sendable {
     private struct State {
-        var version: QEMUVersion?
+        var version: QEMURelease?
         /// Set when the connection has ended: why.
         var end: HypervisorError?
         var lastID: Int64 = 0
@@ -15,7 +15,7 @@ final class QMPSession: Sendable {
 
     private let state = Mutex(State())
 
-    var version: QEMUVersion? { state.withLock { $0.version } }
+    var version: QEMURelease? { state.withLock { $0.version } }
 
     func nextID() -> Int64 {
         state.withLock {

@@ -4,11 +4,10 @@ import Hypervisor
 extension Stemma {
     /// The installed QEMU's translator as a target for snapshots.
     func translator(_ installation: QEMUInstallation) async throws -> TargetProfile {
-        let (version, machines) = try await installation.ask { monitor in
+        let (release, machines) = try await installation.ask { monitor in
             (try await monitor.version(), try await monitor.machines())
         }
         return .tcg(
-            version: CPUModel.QEMUVersion(version.major, version.minor, version.micro),
-            machineTypes: machines.map(\.name))
+            version: release.version, machineTypes: machines.map(\.name))
     }
 }

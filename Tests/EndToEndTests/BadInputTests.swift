@@ -66,6 +66,8 @@ import Testing
         }
         let verify = try await home.stemma("store", "verify", "--deep", expecting: 1)
         #expect(verify.standardOutput.contains("damaged"))
+        let run = try await home.stemma("run", "Mini", "prep", "--headless", "--until", "READY", expecting: 65)
+        #expect(run.standardError.contains("pack"))
     }
 
     @Test func aRunningVMCannotBeRunAgainOrRemoved() async throws {

@@ -1,3 +1,4 @@
+import CPUModel
 import Hypervisor
 import Testing
 
@@ -16,7 +17,7 @@ import Testing
             Issue.record("no greeting")
             return
         }
-        #expect(version == QEMUVersion(major: 7, minor: 2, micro: 22, package: "x"))
+        #expect(version == QEMURelease(QEMUVersion(7, 2, 22), package: "x"))
         #expect("\(version)" == "7.2.22 (x)")
         if case .success(let id, _) = messages[1] { #expect(id == 7) } else { Issue.record("no success") }
         if case .failure(let id, "GenericError", "no") = messages[2] {
