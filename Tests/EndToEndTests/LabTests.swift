@@ -56,6 +56,24 @@ import Testing
         #expect(try await home.stemma("log", "Mini", "--graph").standardOutput.contains("C02"))
     }
 
+    @Test func anInterruptedImportLeavesNothingBehind() async throws {
+        let directory = try await Lab.shared.directory()
+        let home = try await MiniGuest.shared.home()
+        for delay in [20, 60, 100, 140] {
+            let run = try home.start("snapshot", "import", "\(directory)/clean.stream", "--vm", "Mini", "--name", "cut")
+            try await Task.sleep(for: .milliseconds(delay))
+            run.signal(SIGINT)
+            _ = await run.wait()
+            try await home.stemma("store", "verify", "--deep")
+            // It came to its end before the signal, or there is nothing of it.
+            if try await home.snapshots(of: "Mini") == ["cut"] {
+                try await home.stemma("snapshot", "remove", "Mini:cut")
+            }
+        }
+        try await home.stemma("snapshot", "import", "\(directory)/clean.stream", "--vm", "Mini", "--name", "whole")
+        #expect(try await home.snapshots(of: "Mini") == ["whole"])
+    }
+
     @Test(arguments: [("deadline", "C09"), ("smp-pv-ipi", "C21"), ("x2apic", "C10")])
     func aSnapshotThatWouldHangOrResetIsFatal(name: String, id: String) async throws {
         let home = try await imported(name)

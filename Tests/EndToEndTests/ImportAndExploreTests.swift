@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Snapshots that were taken by QEMU alone, without Stemma.
-@Suite(.serialized) struct ImportTests {
+/// Snapshots that were taken by QEMU alone, and explorations that do not come to their end.
+@Suite(.serialized) struct ImportAndExploreTests {
     @Test func anInternalSnapshotOfAQcow2FileIsImportedWithItsDisk() async throws {
         let home = try await MiniGuest.shared.home()
         let image = home.path + "/image"
@@ -42,9 +42,23 @@ import Testing
     }
 
     @Test func anInterruptedExplorationKeepsWhatItFound() async throws {
+        let home = try TestHome()
+        try await home.stemma("image", "build", Tool.path("Tests/guests/endless.yaml"), "--name", "Endless")
+        try await home.stemma("run", "Endless", "prep", "--headless", "--until", "READY", "--save", "prepared")
+        let run = try home.start("run", "Endless:prepared", "sym", "--expname", "Long", "--timeout", "300")
+        try await run.waitForStandardError("exploring")
+        try await Task.sleep(for: .seconds(1))
+        run.signal(SIGINT)
+        let ended = await run.wait()
+        #expect(ended.status == 0, "\(ended.all)")
+        #expect(ended.standardError.contains("interrupted; keeping what was found"))
+        let shown = try await home.stemma("experiment", "show", "Long").standardOutput
+        #expect(shown.contains("stopped: cancelled"))
+    }
+
+    @Test func anExplorationThatMeetsALimitKeepsWhatItFound() async throws {
         let home = try await MiniGuest.shared.home()
         try await home.stemma("run", "Mini", "prep", "--headless", "--until", "READY", "--save", "prepared")
-        // A limit stands in for a person's patience: it ends the exploration in the same place as Ctrl-C does.
         let limited = try await home.stemma(
             "run", "Mini:prepared", "sym", "--expname", "Short", "--max-paths", "3", "--search", "bfs")
         #expect(limited.standardOutput.contains("stopped: path-limit"))
