@@ -38,17 +38,20 @@ let package = Package(
     ],
     targets: [
         systemLibrary("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        systemLibrary("CExt2FS", pkgConfig: "ext2fs", apt: "libext2fs-dev"),
+        systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
         systemLibrary("CLibXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
         systemLibrary("CLibvirt", pkgConfig: "libvirt", apt: "libvirt-dev"),
+        systemLibrary("CNBD", pkgConfig: "libnbd", apt: "libnbd-dev"),
         systemLibrary("CZ3", apt: "libz3-dev"),
         systemLibrary("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         systemLibrary("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         systemLibrary("CZydis", apt: "libzydis-dev"),
 
-        module("ContentStore", ["CCrypto", "CLZ4", "CZstd"]),
+        module("ContentStore", ["CCrypto", "CISAL", "CLZ4", "CZstd"]),
         module("BlockService", ["ContentStore"] + nio),
-        module("DiskImage", ["CZlib", "CZstd"]),
+        module("DiskImage", ["CNBD", "CZlib", "CZstd"]),
         module("VMState", ["DiskImage"]),
         module("X86", ["CZydis"]),
         module("CPUModel"),
@@ -73,7 +76,12 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        tests("SystemLibraries", ["CCrypto", "CLZ4", "CLibXML2", "CLibvirt", "CZ3", "CZlib", "CZstd", "CZydis"]),
+        tests(
+            "SystemLibraries",
+            [
+                "CCrypto", "CExt2FS", "CISAL", "CLZ4", "CLibXML2", "CLibvirt", "CNBD", "CZ3", "CZlib", "CZstd",
+                "CZydis",
+            ]),
         tests("ContentStore", ["ContentStore"]),
         tests("BlockService", ["BlockService", "ContentStore"] + nio),
         tests("DiskImage", ["DiskImage"]),

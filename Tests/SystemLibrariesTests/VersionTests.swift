@@ -1,7 +1,10 @@
 import CCrypto
+import CExt2FS
+import CISAL
 import CLZ4
 import CLibXML2
 import CLibvirt
+import CNBD
 import CZ3
 import CZlib
 import CZstd
@@ -47,6 +50,25 @@ import Testing
         var revision: UInt32 = 0
         Z3_get_version(&major, &minor, &build, &revision)
         #expect(major > 4 || (major == 4 && minor >= 8))
+    }
+
+    @Test func nbdIsVersion1() throws {
+        let handle = try #require(nbd_create())
+        defer { nbd_close(handle) }
+        let version = try #require(nbd_get_version(handle))
+        #expect(String(cString: version).hasPrefix("1."))
+    }
+
+    @Test func isalKnowsTheCheckValueOfCRC32C() {
+        var text = Array("123456789".utf8)
+        // The library leaves the initial and the final inversion to its caller.
+        #expect(~crc32_iscsi(&text, Int32(text.count), 0xFFFF_FFFF) == 0xE306_9283)
+    }
+
+    @Test func ext2fsIsVersion1_47OrNewer() {
+        var version: UnsafePointer<CChar>?
+        var date: UnsafePointer<CChar>?
+        #expect(ext2fs_get_library_version(&version, &date) >= 147)
     }
 
     @Test func zydisIsVersion4() {
