@@ -55,6 +55,7 @@ let package = Package(
         module("VMState", ["DiskImage"]),
         module("X86", ["CZydis"]),
         module("CPUModel"),
+        module("GuestFiles", ["CExt2FS"]),
         module("GuestInspection"),
         module("Hypervisor", ["CPUModel"] + nio),
         module("Conversion", ["VMState", "CPUModel", "GuestInspection", "Yams"]),
@@ -67,7 +68,7 @@ let package = Package(
             "Workflow",
             [
                 "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "Exploration", "Expressions",
-                "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
+                "GuestFiles", "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
             ]),
         .executableTarget(
             name: "stemma",
@@ -76,6 +77,7 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "SystemLibraries",
             [
@@ -88,6 +90,7 @@ let package = Package(
         tests("VMState", ["VMState", "DiskImage"]),
         tests("X86", ["X86"]),
         tests("CPUModel", ["CPUModel"]),
+        tests("GuestFiles", ["GuestFiles", "TestSupport"]),
         tests("GuestInspection", ["GuestInspection"]),
         tests("Hypervisor", ["Hypervisor", "CPUModel"]),
         tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
