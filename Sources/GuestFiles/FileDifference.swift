@@ -39,7 +39,7 @@ package struct FileDifference: Sendable {
         for (path, record) in after {
             guard let earlier = before[path] else {
                 if let oldPath = goneByInode[Self.key(record)], let earlier = gone[oldPath],
-                    earlier.kind == record.kind,
+                    Self.isSameFile(earlier, record),
                     gone.removeValue(forKey: oldPath) != nil
                 {
                     changes.append(Self.change(.renamed, path, earlier, record, oldPath: oldPath))
