@@ -6,6 +6,8 @@ package final class Ext4FileSystem {
     let cache: BlockCache
     /// Transactions of the journal that were replayed in memory; 0 for a file system that was unmounted.
     package private(set) var replayedTransactions = 0
+    /// The bytes of the partition that the replay replaced, ascending, a block each.
+    package private(set) var replayedRanges: [Range<UInt64>] = []
 
     /// Opens the file system of a partition.
     ///
@@ -22,6 +24,8 @@ package final class Ext4FileSystem {
                 throw error
             }
             if !replay.blocks.isEmpty {
+                let size = UInt64(opened.pointee.blocksize)
+                replayedRanges = replay.blocks.keys.sorted().map { $0 * size..<($0 + 1) * size }
                 // The superblock and the group descriptors that the library holds may be among the replaced blocks.
                 cache.replace(replay.blocks, blockSize: UInt64(opened.pointee.blocksize))
                 ext2fs_free(opened)

@@ -90,6 +90,8 @@ struct JournalReplay {
         for entry in written {
             // A revoke covers its own transaction and those before it.
             if let last = revoked[entry.block], Int32(bitPattern: last &- entry.sequence) >= 0 { continue }
+            // A block that the file system cannot have; also keeps offsets in range.
+            guard entry.block < 1 << 48 else { throw Self.damaged("the place of a block") }
             guard var bytes = Self.read(map[Int(entry.journal)], blockSize, cache) else {
                 throw Self.damaged("a block of its log")
             }
