@@ -2,12 +2,17 @@
 
 import PackageDescription
 
+/// `Tests/fuzz` builds everything with libFuzzer's and AddressSanitizer's instrumentation.
+let isFuzzing = Context.environment["STEMMA_FUZZ"] == "1"
+let sanitizers = ["-sanitize=fuzzer,address"]
+
 /// Every target of the package: Swift 6 language mode, warnings as errors.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .treatAllWarnings(as: .error),
-    .enableExperimentalFeature("Lifetimes"),
-]
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+        .enableExperimentalFeature("Lifetimes"),
+    ] + (isFuzzing ? [.unsafeFlags(sanitizers)] : [])
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -105,3 +110,13 @@ let package = Package(
         tests("EndToEnd", ["stemma"]),
     ]
 )
+
+if isFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "stemma-fuzz", dependencies: ["BlockService", "ContentStore", "DiskImage", "GuestFiles", "VMState"],
+            path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            // The gold linker breaks off with AddressSanitizer's symbols.
+            linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])]))
+    package.products = [.executable(name: "stemma-fuzz", targets: ["stemma-fuzz"])]
+}
