@@ -25,7 +25,7 @@ extension Catalogue {
     /// How to undo operation `number`, or the last one that changed something. Nothing is changed.
     ///
     /// - Throws: `notFound` when there is no such operation, `changed` when one of its refs is not as the operation left it
-    ///   any more, `gone` when the collector freed what would come back.
+    ///   any more.
     package func reversal(of number: UInt64? = nil) throws -> Reversal {
         let operations = try store.operations()
         let wanted =
@@ -45,20 +45,29 @@ extension Catalogue {
         }
         for step in steps {
             guard try store.ref(step.ref) == step.now else { throw changed(step, after: operation, in: operations) }
-            if let then = step.then { try requireWhole(then, of: step) }
         }
         return Reversal(operation: operation, steps: steps)
     }
 
     /// Undoes an operation, as a new operation: to undo that one is to do the first again.
+    ///
+    /// - Throws: `gone` when the collector freed something that would come back.
     @discardableResult
     package func undo(_ reversal: Reversal) throws -> Operation {
         let operation = reversal.operation
         // What comes back is made before what goes is dropped: a crash between leaves both.
         let steps = reversal.steps.filter { $0.then != nil } + reversal.steps.filter { $0.then == nil }
-        return try store.updateRefs(
-            steps.map { RefChange($0.ref, expected: .some($0.now), new: $0.then) },
-            operation: "undo \(operation.number) (\(Self.short(operation.operation)))")
+        let changes = steps.map { RefChange($0.ref, expected: .some($0.now), new: $0.then) }
+        do throws(StoreError) {
+            return try store.updateRefs(
+                changes, operation: "undo \(operation.number) (\(Self.short(operation.operation)))")
+        } catch {
+            guard error.code == .notFound else { throw error }
+            throw LineageError(
+                .gone,
+                "Operation \(operation.number) (\(operation.operation)) cannot be undone: 'stemma store gc' has freed "
+                    + "something that would come back (\(error.message)).")
+        }
     }
 
     /// The words of an operation, without the history of an undo of an undo.
@@ -77,28 +86,6 @@ extension Catalogue {
             "Operation \(operation.number) (\(operation.operation)) cannot be undone: \(step.subject) was changed again"
                 + (later.map { " by operation \($0.number) (\($0.operation)). Undo that one first." }
                     ?? "; 'stemma undo --list' shows by what."))
-    }
-
-    /// Throws `gone` unless everything that a commit needs is in the store.
-    private func requireWhole(_ digest: Digest, of step: Reversal.Step) throws {
-        do {
-            let commit = try store.commit(digest)
-            for blob in commit.blobs.values where !(try store.contains(blob)) {
-                throw StoreError(.notFound, "object \(blob.short) is not in the store")
-            }
-            for root in commit.trees.values { if let top = root.digest { try requirePresent(top) } }
-        } catch let error as StoreError where error.code == .notFound {
-            throw LineageError(
-                .gone,
-                "\(step.subject) cannot come back as it was: 'stemma store gc' has freed some of it (\(error.message))."
-            )
-        }
-    }
-
-    private func requirePresent(_ digest: Digest) throws {
-        guard try store.contains(digest) else {
-            throw StoreError(.notFound, "object \(digest.short) is not in the store")
-        }
     }
 }
 

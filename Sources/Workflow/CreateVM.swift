@@ -64,8 +64,8 @@ extension Stemma {
         guard image.virtualSize > 0, image.virtualSize.isMultiple(of: Self.sectorSize) else {
             throw WorkflowError(
                 .malformed,
-                "\(file) is a disk of \(image.virtualSize) bytes, which is no whole number of sectors of 512. If the file "
-                    + "is a raw disk, pad it with 'truncate -s %512 \(file)'.")
+                "\(file) is a disk of \(image.virtualSize) bytes; a disk has one sector of 512 bytes or several. "
+                    + "Name its format with --format if it was not recognised.")
         }
         let step = "reading \(file)"
         progress.step(step)
