@@ -40,6 +40,13 @@ final class Catalog: Sendable {
         self.indexes = indexes
     }
 
+    /// The same without some packs.
+    func without(_ distrusted: Set<Digest>) -> Catalog {
+        Catalog(
+            packs: packs.subtracting(distrusted),
+            files: indexes.map { ($0.file, $0.name, $0.isChecked) })
+    }
+
     /// Packs that no index covers.
     var uncovered: [Digest] {
         var rest = packs

@@ -8,12 +8,12 @@ package final class Ingest {
 
     let store: ContentStore
     let options: IngestOptions
-    /// What readers could see when the ingest began.
+    /// What readers could see when the ingest began, and what needs not be stored again.
     let catalog: Catalog
     let encoder: FrameEncoder
     private var lease: Lease?
     private var state = State.open
-    private var writer: PackWriter?
+    private(set) var writer: PackWriter?
     private var unstaged: [StagedPack] = []
     var own = OwnObjects()
     var small = FrameBuilder(.small)
@@ -32,12 +32,16 @@ package final class Ingest {
         case closed
     }
 
-    init(_ store: ContentStore, label: String, options: IngestOptions) throws(StoreError) {
+    /// - Parameter distrusted: packs whose objects are stored again.
+    init(
+        _ store: ContentStore, label: String, options: IngestOptions, distrusting distrusted: Set<Digest> = []
+    ) throws(StoreError) {
         self.store = store
         self.options = options
         encoder = FrameEncoder(compression: options.compression)
         lease = try store.lease(label: label)
-        catalog = try store.keeper.reload()
+        let catalog = try store.keeper.reload()
+        self.catalog = distrusted.isEmpty ? catalog : catalog.without(distrusted)
     }
 
     deinit {
@@ -128,7 +132,7 @@ package final class Ingest {
     }
 
     /// Adds an object that is not there yet to a frame.
-    private func put(
+    func put(
         _ bytes: UnsafeRawBufferPointer, _ digest: Digest, isIndirect: Bool = false
     ) throws(StoreError) {
         if !small.fits(bytes.count), !small.isEmpty { try sealFrame(&small) }
@@ -169,7 +173,7 @@ package final class Ingest {
 
     private var leaseID: String { lease?.id ?? "none" }
 
-    private func sealPack() throws(StoreError) {
+    func sealPack() throws(StoreError) {
         guard let writer, !writer.isEmpty else { return }
         let (pack, index) = try writer.seal()
         self.writer = nil
@@ -212,16 +216,23 @@ package final class Ingest {
 
     // MARK: The end
 
-    /// Makes all objects durable and visible to readers.
-    ///
-    /// The lease is still held: update refs, then let go of the ingest or call ``close()``.
-    package func finish() throws(StoreError) {
+    /// Closes the packs and makes them durable. Readers do not know of them yet.
+    func stage() throws(StoreError) {
         try guarded { () throws(StoreError) in
             try sealFrame(&small)
             try sealFrame(&pages)
             try sealPack()
             for pack in unstaged { try pack.stage(store.layout, lease: leaseID) }
             unstaged.removeAll()
+        }
+    }
+
+    /// Makes all objects durable and visible to readers.
+    ///
+    /// The lease is still held: update refs, then let go of the ingest or call ``close()``.
+    package func finish() throws(StoreError) {
+        try stage()
+        try guarded { () throws(StoreError) in
             if !own.order.isEmpty {
                 for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
                 try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
@@ -283,6 +294,7 @@ package final class Ingest {
 extension ContentStore {
     /// Begins to write. The label says in the lease what for.
     package func beginIngest(label: String, options: IngestOptions = IngestOptions()) throws(StoreError) -> Ingest {
+        try requireWritable(for: "an ingest")
         try sweep()
         return try Ingest(self, label: label, options: options)
     }

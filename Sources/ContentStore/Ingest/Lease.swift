@@ -64,6 +64,7 @@ package final class Lease: Sendable {
 extension ContentStore {
     /// Takes a lease: what is reachable now, what the pins reach, and what is written from now on is not collected while it lives.
     package func lease(label: String, pins: [Digest] = []) throws(StoreError) -> Lease {
+        try requireWritable(for: "a lease")
         let numbers = try operationFileNames().compactMap { ContentStore.operationNumber(inFile: $0) }
         let description = LeaseDescription(
             label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins)
