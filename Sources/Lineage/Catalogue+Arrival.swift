@@ -6,8 +6,27 @@ package struct ArrivalRules: Sendable {
     package var prefix = ""
     /// New names of VMs and experiments.
     package var renames: [Name: Name] = [:]
+    /// The name of the only VM that comes. More than one, or none, is an error.
+    package var onlyVM: Name?
 
     package init() {}
+
+    /// The same rules with ``onlyVM`` as a rename.
+    func resolved(for refs: [(name: String, commit: Digest)]) throws(LineageError) -> ArrivalRules {
+        guard let onlyVM else { return self }
+        let vms = Set(refs.compactMap { RefSubject(ref: $0.name).vm })
+        guard let vm = vms.first, vms.count == 1 else {
+            let list = vms.sorted().map(\.text).joined(separator: ", ")
+            throw LineageError(
+                .badName,
+                "--as names one VM, and this brings \(vms.isEmpty ? "none" : "several: \(list)"). Use --rename OLD=NEW."
+            )
+        }
+        var rules = self
+        rules.onlyVM = nil
+        rules.renames[vm] = onlyVM
+        return rules
+    }
 
     /// The name here of a VM or experiment that is called `name` there.
     func name(_ name: Name, role: String) throws(LineageError) -> Name {
@@ -61,6 +80,7 @@ extension Catalogue {
     ///
     /// - Throws: `exists`, naming all that is in the way, when a name means something else here.
     package func arrivals(of refs: [(name: String, commit: Digest)], rules: ArrivalRules) throws -> [Arrival] {
+        let rules = try rules.resolved(for: refs)
         var arrivals: [Arrival] = []
         var taken: [String: Digest] = [:]
         var conflicts: [RefSubject] = []

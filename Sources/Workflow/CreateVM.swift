@@ -39,7 +39,7 @@ extension Stemma {
         try configuration.validate()
 
         let ingest = try store.beginIngest(label: "vm create \(request.name)")
-        var commit = Commit(kind: EdgeKind.create.rawValue, message: "Created")
+        var commit = Commit(kind: EdgeKind.create.rawValue)
         var ids = configuration.disks.map(\.id)[...]
         for file in request.files {
             if let id = ids.popFirst() { commit.disks[id] = try read(disk: file, format: format, into: ingest) }

@@ -35,7 +35,8 @@ package struct VMDetails: Sendable, Codable {
     package let snapshots: [SnapshotListing]
 
     package var text: String {
-        var lines = ["\(name)  (\(kind), \(time))", "  commit     \(commit)", "  \(message)"]
+        var lines = ["\(name)  (\(kind), \(time))", "  commit     \(commit)"]
+        if !message.isEmpty { lines.append("  \(message)") }
         if let source { lines.append("  from       \(source)") }
         if let cloneOf { lines.append("  clone of   \(cloneOf)") }
         if let runningProcess { lines.append("  running    process \(runningProcess)") }

@@ -28,6 +28,11 @@ enum Text {
         return String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value) + " " + unit
     }
 
+    /// A ratio to two digits: `3.2`, `17`.
+    static func factor(_ value: Double) -> String {
+        String(format: value < 10 ? "%.1f" : "%.0f", value)
+    }
+
     /// The first line of a text for people, with a mark where more follows.
     static func firstLine(_ text: String) -> String {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: true)

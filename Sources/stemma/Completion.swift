@@ -12,6 +12,8 @@ enum Completion {
     static let references = kind { $0.references() }
     /// Experiments.
     static let experiments = kind { $0.experiments() }
+    /// What can be exported.
+    static let selections = kind { $0.references() + $0.experiments().map { "experiment/\($0)" } }
     /// Tags that are in use.
     static let tags = kind { $0.tags() }
 

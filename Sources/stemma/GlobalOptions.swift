@@ -15,9 +15,12 @@ struct GlobalOptions: ParsableArguments {
     @Flag(name: .long, help: "Do not tell what is being done.")
     var quiet = false
 
+    @Flag(name: .long, help: "Open the store for reading only: not a byte of it changes.")
+    var readOnly = false
+
     /// Opens the user's home.
     func open() throws -> Stemma {
-        try Stemma(home: Home(root: Self.root(home)), progress: progress)
+        try Stemma(home: Home(root: Self.root(home)), isReadOnly: readOnly, progress: progress)
     }
 
     /// Tells steps on standard error, so that standard output holds results only.

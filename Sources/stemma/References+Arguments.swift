@@ -31,3 +31,9 @@ extension Moment: ExpressibleByArgument {
         self.init(parsing: argument)
     }
 }
+
+extension Selection: ExpressibleByArgument {
+    package init?(argument: String) {
+        try? self.init(parsing: argument)
+    }
+}
