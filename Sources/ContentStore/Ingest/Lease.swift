@@ -20,7 +20,7 @@ package struct LeaseDescription: Hashable, Sendable, Codable {
     /// Commits or roots of trees that are in use although no ref may name them.
     package var pins: [Digest]
     package var scope: LeaseScope = .everything
-    /// The number of the collection that the store had seen when it began. See <doc:Collector#Epochs>.
+    /// The number of the collection that the store had seen when it began. See <doc:Format#Epochs>.
     package var epoch: UInt64 = 0
 }
 
@@ -89,7 +89,7 @@ extension ContentStore {
         let numbers = try operationFileNames().compactMap { ContentStore.operationNumber(inFile: $0) }
         let description = LeaseDescription(
             label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins,
-            scope: scope)
+            scope: scope, epoch: try epoch().number ?? 0)
         var attempt = 0
         while true {
             attempt += 1
@@ -104,18 +104,39 @@ extension ContentStore {
 
     /// The leases that living processes hold.
     package func leases() throws(StoreError) -> [LeaseDescription] {
-        var leases: [LeaseDescription] = []
+        try liveLeases().map(\.description).sorted { $0.started < $1.started }
+    }
+
+    /// The leases that living processes hold, by their names. One that cannot be read counts as one that keeps everything.
+    func liveLeases() throws(StoreError) -> [(id: String, description: LeaseDescription)] {
+        var leases: [(id: String, description: LeaseDescription)] = []
         for id in try names(of: layout.leases) {
             let path = "\(layout.leases)/\(id)"
             guard try isHeld(path) else { continue }
-            guard
-                let bytes = try? FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem),
-                let text = SealedText.open(bytes), let json = JSONParser.parse(text),
-                let lease = LeaseDescription(json: json)
-            else { continue }
-            leases.append(lease)
+            do throws(StoreError) {
+                let bytes = try FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem)
+                guard
+                    let text = SealedText.open(bytes), let json = JSONParser.parse(text),
+                    let lease = LeaseDescription(json: json)
+                else { throw StoreError(.damaged, "a lease cannot be read", path: path) }
+                leases.append((id, lease))
+            } catch {
+                switch error.code {
+                // Given up since.
+                case .notFound: continue
+                case .damaged:
+                    let unknown = Timestamp(seconds: 0)
+                    leases.append(
+                        (
+                            id,
+                            LeaseDescription(
+                                label: "(unreadable lease)", process: 0, started: unknown, operation: 0, pins: [])
+                        ))
+                default: throw error
+                }
+            }
         }
-        return leases.sorted { $0.started < $1.started }
+        return leases
     }
 
     /// Deletes leases of the dead, and what they left in `tmp/`.
