@@ -17,6 +17,16 @@ final class Catalog: Sendable {
         let isLive: [Bool]
         /// The CRC was found right.
         let isChecked: Bool
+
+        /// Whether a quarter of the entries or more are not used.
+        var isMostlyWaste: Bool {
+            var unused = 0
+            for position in 0..<file.count {
+                let pack = Int(file[position].pack)
+                if pack >= isLive.count || !isLive[pack] { unused += 1 }
+            }
+            return 4 * unused >= file.count
+        }
     }
 
     /// The packs there are.

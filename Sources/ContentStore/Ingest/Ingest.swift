@@ -10,6 +10,10 @@ package final class Ingest {
     let options: IngestOptions
     /// What readers could see when the ingest began, and what needs not be stored again.
     let catalog: Catalog
+    /// The epoch before that.
+    let epoch: CollectionEpoch
+    /// Objects of this ingest that will have all they need when it is finished, unless a collection runs meanwhile.
+    var complete: Set<Digest> = []
     let encoder: FrameEncoder
     private var lease: Lease?
     private var state = State.open
@@ -40,6 +44,7 @@ package final class Ingest {
         self.options = options
         encoder = FrameEncoder(compression: options.compression)
         lease = try store.lease(label: label)
+        epoch = try store.epoch()
         let catalog = try store.keeper.reload()
         self.catalog = distrusted.isEmpty ? catalog : catalog.without(distrusted)
     }
@@ -68,12 +73,14 @@ package final class Ingest {
         return try guarded { () throws(StoreError) in
             statistics.bytesRead += UInt64(bytes.count)
             let digest = Digest(of: bytes)
-            if contains(digest) { return digest }
+            complete.insert(digest)
             if bytes.count <= PartList.partSize {
-                try put(bytes, digest)
+                if !contains(digest) { try put(bytes, digest) }
                 return digest
             }
+            // The parts are looked up one by one: that the list is there says nothing about them.
             let parts = try putParts(bytes)
+            if contains(digest) { return digest }
             let list = PartList(length: bytes.count, parts: parts).bytes
             try list.withBytes { bytes throws(StoreError) in try put(bytes, digest, isIndirect: true) }
             return digest
@@ -91,7 +98,7 @@ package final class Ingest {
         if position < bytes.count {
             let rest = bytes.part(position, bytes.count - position)
             let digest = Digest(of: rest)
-            try put(rest, digest)
+            if !contains(digest) { try put(rest, digest) }
             parts.append(digest)
         }
         return parts
@@ -112,7 +119,15 @@ package final class Ingest {
         guard Commit(canonicalBytes: bytes) == commit else {
             throw StoreError(.invalid, "the commit has a time or the length of a tree out of range")
         }
-        return try putBlob(bytes)
+        let digest = try putBlob(bytes)
+        let parts = commit.trees.values.compactMap(\.digest) + commit.blobs.values + commit.parents
+        if !parts.allSatisfy({ isComplete($0) }) { complete.remove(digest) }
+        return digest
+    }
+
+    /// Whether an object has all it needs, in this ingest or in the store, as of the epoch of this ingest.
+    func isComplete(_ digest: Digest) -> Bool {
+        complete.contains(digest) || store.isKnownComplete(digest, in: epoch)
     }
 
     /// Stores a node of a tree.
@@ -242,6 +257,7 @@ package final class Ingest {
             }
         }
         state = .finished
+        for digest in complete { store.noteComplete(digest, in: epoch) }
         store.keeper.mergeIndexes()
     }
 

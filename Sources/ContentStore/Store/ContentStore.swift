@@ -20,6 +20,8 @@ package final class ContentStore: Sendable {
     let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 64))
     let frames = Mutex(LRUCache<FrameKey, Frame>(limit: 16 << 20))
     let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
+    /// Objects that were found to have all that they need, with the epoch in which that was.
+    let complete = Mutex(LRUCache<Digest, UInt64>(limit: 16_384))
 
     struct FrameKey: Hashable, Sendable {
         var pack: Digest
