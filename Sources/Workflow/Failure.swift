@@ -71,6 +71,8 @@ package struct Failure: Sendable {
         case .exists: 73
         case .badName: 64
         case .malformed: 65
+        case .changed: 75
+        case .gone: 66
         case .store: 74
         }
     }

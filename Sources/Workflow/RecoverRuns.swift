@@ -9,7 +9,7 @@ extension Stemma {
     /// A run that cannot be recovered is left as it is and told about; it never stands in the way of anything else. The
     /// logs of a failed run stay until `vm`, its VM, runs again.
     package func recoverRuns(startingRunOf vm: Name? = nil) async {
-        guard let entries = try? runs.entries() else { return }
+        guard !store.isReadOnly, let entries = try? runs.entries() else { return }
         for entry in entries {
             if case .alive = entry.state { continue }
             let mark = entry.record.paths.directory + "/" + RunSource.failureMark
