@@ -64,6 +64,9 @@ extension Stemma {
                 throw WorkflowError(.usage, "\(request.file) is no qcow2 file, so --from-snapshot means nothing.")
             }
             state = try MachineStateIngest(ingest: ingest).read(SnapshotSource(path: request.file))
+        case .vmdk, .vdi, .vhdx, .vpc, .parallels:
+            throw WorkflowError(
+                .usage, "\(request.file) is a disk without a machine state: give it with --disk, next to a snapshot.")
         }
 
         var configuration = try configuration(of: head.commit, named: request.vm.text)

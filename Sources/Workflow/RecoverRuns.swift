@@ -37,13 +37,13 @@ extension Stemma {
         }
         let origin = NamedCommit(
             name: try Name(source.vm, role: "VM"), digest: source.origin, commit: try store.commit(source.origin))
-        var keeper = SnapshotKeeper(
+        let keeper = SnapshotKeeper(
             stemma: self, source: source, origin: origin, configuration: configuration, paths: record.paths,
             commandLine: record.commandLine?.shellText ?? "")
         let stored = Set(try catalogue.vm(origin.name).snapshots.map(\.name.text))
         for snapshot in try await installation().images.snapshots(in: nodes)
         where snapshot.isComplete(for: configuration) && !stored.contains(snapshot.name) {
-            let reference = try keeper.keep(snapshot)
+            let reference = try await keeper.keep(snapshot)
             progress.step("recovered \(reference) from a run that ended in disorder")
         }
         try runs.remove(record)

@@ -6,12 +6,24 @@ package struct NBDExport: Sendable {
     package var name: String
     /// For people, shown by `nbdinfo --list`.
     package var description: String
-    package var source: any BlockSource
+    package let source: any BlockSource
+    /// The source, when clients may write to it.
+    let writable: (any WritableBlockSource)?
 
+    /// A disk that clients can only read, also when the source could be written to.
     package init(name: String, description: String = "", source: any BlockSource) {
         self.name = name
         self.description = description
         self.source = source
+        writable = nil
+    }
+
+    /// A disk that clients can write to.
+    package init(name: String, description: String = "", writable source: any WritableBlockSource) {
+        self.name = name
+        self.description = description
+        self.source = source
+        writable = source
     }
 }
 
