@@ -16,7 +16,11 @@ extension VerifyReport {
 extension Stemma {
     /// Checks everything that is named.
     package func verifyStore(_ level: VerifyLevel) throws -> VerifyReport {
-        progress.step("verifying \(store.path)")
-        return try store.verify(level: level)
+        let step = "verifying \(store.path)"
+        progress.step(step)
+        let progress = progress
+        return try store.verify(level: level) {
+            progress.amount(step, ProgressAmount(done: $0.bytes, total: $0.totalBytes == 0 ? nil : $0.totalBytes))
+        }
     }
 }

@@ -14,12 +14,11 @@ struct StoreVerifyCommand: AsyncParsableCommand {
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
-        let report = try options.open().verifyStore(deep ? .deep : checksums ? .checksums : .structure)
-        if options.json {
-            try Terminal.print(json: report)
-        } else {
-            Terminal.print(report.text)
+        let stemma = try options.open()
+        let report = try await Interrupt.endsTheProcess {
+            try stemma.verifyStore(deep ? .deep : checksums ? .checksums : .structure)
         }
+        try options.print(report, report.text)
         if !report.isSound { throw ExitCode(1) }
     }
 }
