@@ -2,12 +2,17 @@
 
 import PackageDescription
 
+/// `Tests/fuzz` builds everything with libFuzzer's and AddressSanitizer's instrumentation.
+let isFuzzing = Context.environment["STEMMA_FUZZ"] == "1"
+let sanitizers = ["-sanitize=fuzzer,address"]
+
 /// Every target of the package: Swift 6 language mode, warnings as errors.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .treatAllWarnings(as: .error),
-    .enableExperimentalFeature("Lifetimes"),
-]
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+        .enableExperimentalFeature("Lifetimes"),
+    ] + (isFuzzing ? [.unsafeFlags(sanitizers)] : [])
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -55,6 +60,7 @@ let package = Package(
         module("VMState", ["DiskImage"]),
         module("X86", ["CZydis"]),
         module("CPUModel"),
+        module("GuestFiles", ["CExt2FS"]),
         module("GuestInspection"),
         module("Hypervisor", ["CPUModel"] + nio),
         module("Conversion", ["VMState", "CPUModel", "GuestInspection", "Yams"]),
@@ -67,7 +73,7 @@ let package = Package(
             "Workflow",
             [
                 "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "Exploration", "Expressions",
-                "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
+                "GuestFiles", "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
             ]),
         .executableTarget(
             name: "stemma",
@@ -76,6 +82,7 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "SystemLibraries",
             [
@@ -88,6 +95,7 @@ let package = Package(
         tests("VMState", ["VMState", "DiskImage"]),
         tests("X86", ["X86"]),
         tests("CPUModel", ["CPUModel"]),
+        tests("GuestFiles", ["GuestFiles", "TestSupport"]),
         tests("GuestInspection", ["GuestInspection"]),
         tests("Hypervisor", ["Hypervisor", "CPUModel"]),
         tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
@@ -102,3 +110,13 @@ let package = Package(
         tests("EndToEnd", ["stemma"]),
     ]
 )
+
+if isFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "stemma-fuzz", dependencies: ["BlockService", "ContentStore", "DiskImage", "GuestFiles", "VMState"],
+            path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            // The gold linker breaks off with AddressSanitizer's symbols.
+            linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])]))
+    package.products = [.executable(name: "stemma-fuzz", targets: ["stemma-fuzz"])]
+}

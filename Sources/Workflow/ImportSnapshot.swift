@@ -16,6 +16,7 @@ package struct ImportRequest: Sendable {
     package var disks: [String] = []
     /// The CPU model that the guest ran on, if it is known.
     package var cpu: String?
+    package var remarks = Remarks()
 
     package init(file: String, vm: Name, name: Name) {
         self.file = file
@@ -37,8 +38,7 @@ extension Stemma {
 
         let state: MachineStateIngest.Result
         var disks = request.disks
-        switch try DiskImages.probe(path: request.file) {
-        case .qcow2:
+        if try DiskImages.probe(path: request.file) == .qcow2 {
             let image = try Qcow2Image(path: request.file)
             guard let wanted = request.internalSnapshot else {
                 let names = image.snapshots.map(\.name).joined(separator: ", ")
@@ -59,11 +59,14 @@ extension Stemma {
             if disks.isEmpty, let disk = commit.disks.keys.sorted().first {
                 commit.disks[disk] = try DiskIngest(ingest: ingest).whole(image.view(of: snapshot))
             }
-        case .raw:
+        } else {
             if request.internalSnapshot != nil {
                 throw WorkflowError(.usage, "\(request.file) is no qcow2 file, so --from-snapshot means nothing.")
             }
             state = try MachineStateIngest(ingest: ingest).read(SnapshotSource(path: request.file))
+        case .vmdk, .vdi, .vhdx, .vpc, .parallels:
+            throw WorkflowError(
+                .usage, "\(request.file) is a disk without a machine state: give it with --disk, next to a snapshot.")
         }
 
         var configuration = try configuration(of: head.commit, named: request.vm.text)
@@ -84,6 +87,7 @@ extension Stemma {
         commit.attributes[Attribute.accelerator] = state.stream.device("kvmclock") == nil ? "tcg" : "kvm"
         commit.attributes[Attribute.source] = request.file.split(separator: "/").last.map(String.init)
         if let cpu = request.cpu { commit.attributes[Attribute.cpu] = cpu }
+        request.remarks.apply(to: &commit)
         try catalogue.addSnapshot(
             request.name, of: request.vm, commit: commit, ingest: ingest,
             operation: "snapshot import \(request.vm) \(request.name)")

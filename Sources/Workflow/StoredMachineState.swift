@@ -1,5 +1,8 @@
 import ContentStore
+import Dispatch
+import Hypervisor
 import Lineage
+import Synchronization
 import VMState
 
 /// The machine state of a snapshot: devices in memory, RAM in the store.
@@ -9,10 +12,61 @@ package struct StoredMachineState: Sendable {
     let store: ContentStore
 
     /// Writes the state as a migration stream that QEMU loads. Pages are read from the store while it is written.
-    package func write(toDescriptor descriptor: Int32, name: String) throws {
+    ///
+    /// - Parameter leavesOutMemory: main memory is not in the stream, because ``fill(_:)`` puts it where QEMU finds it.
+    package func write(toDescriptor descriptor: Int32, name: String, leavesOutMemory: Bool = false) throws {
         var output = DescriptorByteOutput(descriptor: descriptor, name: name)
         var pages = StoredPageProvider(ram: ram, store: store)
-        try MigrationStreamWriter().write(stream, pages: &pages, to: &output)
+        let shared: Set<String> = leavesOutMemory ? [MachineConfiguration.mainMemoryBlock] : []
+        try MigrationStreamWriter().write(stream, pages: &pages, leavingOut: shared, to: &output)
+    }
+
+    /// Why main memory cannot go straight into a file that QEMU maps, or `nil` when it can.
+    package func obstacleToSharedMemory(in configuration: MachineConfiguration) -> String? {
+        if let obstacle = configuration.obstacleToSharedMemory { return obstacle }
+        guard let block = stream.mainRAM, let root = ram[block.idstr] else {
+            return "the snapshot has no RAM block '\(MachineConfiguration.mainMemoryBlock)'"
+        }
+        guard block.usedLength == configuration.memoryBytes, root.length == block.usedLength else {
+            return "the snapshot has \(block.usedLength) bytes of main memory, the machine \(configuration.memoryBytes)"
+        }
+        return nil
+    }
+
+    /// Puts main memory into a file of zeros, on all cores. Zero pages stay holes.
+    package func fill(_ memory: SharedMemory) throws {
+        guard let root = ram[MachineConfiguration.mainMemoryBlock], root.length == memory.size else {
+            throw WorkflowError(.malformed, "The snapshot's main memory does not have \(memory.size) bytes.")
+        }
+        try memory.withMapping { mapping in
+            let target = Target(bytes: mapping)
+            let failure = Mutex<(any Error)?>(nil)
+            let pieces = (mapping.count + Self.piece - 1) / Self.piece
+            DispatchQueue.concurrentPerform(iterations: pieces) { index in
+                guard failure.withLock({ $0 == nil }) else { return }
+                let start = index * Self.piece
+                let count = min(Self.piece, target.bytes.count - start)
+                do {
+                    for extent in try store.extents(of: root, from: UInt64(start), length: UInt64(count))
+                    where extent.kind == .data {
+                        let range = Int(extent.offset)..<Int(extent.offset + extent.length)
+                        try store.read(
+                            root, at: extent.offset, into: UnsafeMutableRawBufferPointer(rebasing: target.bytes[range]))
+                    }
+                } catch {
+                    failure.withLock { $0 = $0 ?? error }
+                }
+            }
+            if let error = failure.withLock({ $0 }) { throw error }
+        }
+    }
+
+    /// Bytes that one thread fills at a time: what one node of a memory tree covers.
+    private static let piece = 2 << 20
+
+    /// `@unchecked Sendable`: each thread writes to a range of its own, and none outlives `fill`.
+    private struct Target: @unchecked Sendable {
+        let bytes: UnsafeMutableRawBufferPointer
     }
 }
 

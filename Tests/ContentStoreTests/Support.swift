@@ -117,3 +117,10 @@ func overwrite(_ path: String, _ bytes: [UInt8]) throws {
     let count = try bytes.withUnsafeBytes { try system.write(descriptor, $0, at: 0) }
     #expect(count == bytes.count)
 }
+
+/// How much a long test does: a part of it, or all with `STEMMA_TEST_SCALE=full`.
+enum Scale {
+    static var isFull: Bool { getenv("STEMMA_TEST_SCALE").map { String(cString: $0) } == "full" }
+
+    static func count(_ usual: Int, full: Int) -> Int { isFull ? full : usual }
+}

@@ -8,6 +8,7 @@ extension ContentStore {
     /// durable when this returns.
     @discardableResult
     package func updateRefs(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+        try requireWritable(for: "a change of refs")
         let transaction = try RefTransaction(self)
         try transaction.recover()
         return try transaction.apply(changes, operation: operation)

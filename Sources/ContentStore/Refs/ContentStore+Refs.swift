@@ -1,6 +1,11 @@
 extension ContentStore {
     /// The commit that a ref names, or nil when there is no such ref.
     package func ref(_ name: String) throws(StoreError) -> Digest? {
+        try ref(name, in: epoch())
+    }
+
+    /// - Parameter epoch: the epoch, read before.
+    private func ref(_ name: String, in epoch: CollectionEpoch) throws(StoreError) -> Digest? {
         let path = "\(layout.refs)/\(try RefName.fileName(name))"
         let bytes: [UInt8]
         do throws(StoreError) {
@@ -16,15 +21,17 @@ extension ContentStore {
             throw StoreError(
                 .damaged, "ref \(name) is damaged; the operation log of the store says what it was", path: path)
         }
+        noteComplete(digest, in: epoch)
         return digest
     }
 
     /// All refs whose name starts with `prefix`, by name.
     package func refs(prefix: String = "") throws(StoreError) -> [(name: String, digest: Digest)] {
         var refs: [(name: String, digest: Digest)] = []
+        let epoch = try epoch()
         for name in try refNames() where name.utf8.starts(with: prefix.utf8) {
             // One that was removed since is left out.
-            if let digest = try ref(name) { refs.append((name, digest)) }
+            if let digest = try ref(name, in: epoch) { refs.append((name, digest)) }
         }
         return refs
     }

@@ -111,4 +111,8 @@ package struct SystemFileSystem: FileSystem {
     package func unmap(_ pointer: UnsafeRawPointer, length: Int) {
         munmap(UnsafeMutableRawPointer(mutating: pointer), length)
     }
+
+    package func isWritable(_ path: String) -> Bool {
+        access(path, W_OK) == 0
+    }
 }

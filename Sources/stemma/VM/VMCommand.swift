@@ -3,6 +3,9 @@ import ArgumentParser
 /// `stemma vm`
 struct VMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "vm", abstract: "List, clone and remove virtual machines.",
-        subcommands: [VMListCommand.self, VMCloneCommand.self, VMRemoveCommand.self])
+        commandName: "vm", abstract: "Create, list, show, clone, rename and remove virtual machines.",
+        subcommands: [
+            VMListCommand.self, VMShowCommand.self, VMCreateCommand.self, VMCloneCommand.self, VMRenameCommand.self,
+            VMRemoveCommand.self, VMDiskCommand.self,
+        ])
 }

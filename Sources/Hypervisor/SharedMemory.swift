@@ -1,0 +1,77 @@
+import Glibc
+
+/// Main memory of a guest in an anonymous file (memfd_create(2)), which QEMU and this process both map.
+///
+/// It belongs to no file system: it is gone when QEMU and this process have ended, however they end. Its size is sealed, so
+/// that no mapping of it can fault for want of bytes.
+package final class SharedMemory: Sendable {
+    /// Bytes; a multiple of 4096.
+    package let size: UInt64
+    private let file: FileDescriptor
+
+    // SEEK_DATA and SEEK_HOLE of lseek(2), which Swift does not import.
+    private static let seekData: Int32 = 3
+    private static let seekHole: Int32 = 4
+
+    /// Makes a file of zeros, which takes no memory yet.
+    ///
+    /// - Throws: ``HypervisorError`` with `.io`.
+    package init(size: UInt64, name: String = "guest-ram") throws(HypervisorError) {
+        guard size > 0, size.isMultiple(of: 4096), let length = off_t(exactly: size), Int(exactly: size) != nil else {
+            throw HypervisorError(.invalidConfiguration, "A guest cannot have \(size) bytes of memory.")
+        }
+        // Glibc's module does not have memfd_create(2).
+        guard let symbol = dlsym(nil, "memfd_create") else {
+            throw HypervisorError(.io(errno: ENOSYS), "This system cannot make files in memory (memfd_create).")
+        }
+        typealias Create = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
+        // MFD_CLOEXEC | MFD_ALLOW_SEALING
+        let raw = unsafeBitCast(symbol, to: Create.self)(name, 0x1 | 0x2)
+        guard raw >= 0 else { throw .system("make memory for the guest") }
+        file = FileDescriptor(owning: raw)
+        self.size = size
+        guard ftruncate(raw, length) == 0 else { throw .system("make \(size >> 20) MiB of memory for the guest") }
+        // F_ADD_SEALS: F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW. Macros that Swift does not import.
+        guard fcntl(raw, 1033, 0x1 | 0x2 | 0x4) == 0 else { throw .system("seal the memory of the guest") }
+    }
+
+    /// The descriptor, for a child to inherit.
+    var descriptor: Int32 { file.raw }
+
+    /// The ranges that take memory, upwards; everything else is zero. A range may hold zeros too.
+    ///
+    /// Nothing is allocated by asking, while reading a hole through a mapping would allocate it.
+    package func extents() throws(HypervisorError) -> [Range<UInt64>] {
+        var extents: [Range<UInt64>] = []
+        var position: off_t = 0
+        while UInt64(position) < size {
+            let start = lseek(file.raw, position, 3)
+            if start < 0 {
+                if errno == ENXIO { break }
+                throw .system("look through the memory of the guest")
+            }
+            let end = lseek(file.raw, start, Self.seekHole)
+            guard end > start else { throw .system("look through the memory of the guest") }
+            extents.append(UInt64(start)..<UInt64(end))
+            position = end
+        }
+        return extents
+    }
+
+    /// Bytes that take memory.
+    package func allocatedBytes() throws(HypervisorError) -> UInt64 {
+        try extents().reduce(0) { $0 + UInt64($1.count) }
+    }
+
+    /// Maps the memory for the time of `body`, to read and write.
+    ///
+    /// The pages are those of the guest, not copies. While the guest runs it changes them at any time.
+    package func withMapping<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) throws -> Result {
+        let count = Int(size)
+        guard let start = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, file.raw, 0), start != MAP_FAILED else {
+            throw HypervisorError.system("map the memory of the guest")
+        }
+        defer { munmap(start, count) }
+        return try body(UnsafeMutableRawBufferPointer(start: start, count: count))
+    }
+}

@@ -1,0 +1,3 @@
+import ContentStore
+
+print("store-torture comes with the next commit")
