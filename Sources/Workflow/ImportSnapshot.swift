@@ -38,7 +38,8 @@ extension Stemma {
 
         let state: MachineStateIngest.Result
         var disks = request.disks
-        if try DiskImages.probe(path: request.file) == .qcow2 {
+        switch try DiskImages.probe(path: request.file) {
+        case .qcow2:
             let image = try Qcow2Image(path: request.file)
             guard let wanted = request.internalSnapshot else {
                 let names = image.snapshots.map(\.name).joined(separator: ", ")
@@ -59,7 +60,7 @@ extension Stemma {
             if disks.isEmpty, let disk = commit.disks.keys.sorted().first {
                 commit.disks[disk] = try DiskIngest(ingest: ingest).whole(image.view(of: snapshot))
             }
-        } else {
+        case .raw:
             if request.internalSnapshot != nil {
                 throw WorkflowError(.usage, "\(request.file) is no qcow2 file, so --from-snapshot means nothing.")
             }
