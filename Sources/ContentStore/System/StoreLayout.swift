@@ -15,6 +15,10 @@ struct StoreLayout: Sendable {
     var refsLock: String { "\(root)/locks/refs" }
     var indexesLock: String { "\(root)/locks/indexes" }
 
+    /// Made when something is first put there.
+    var quarantine: String { "\(root)/quarantine" }
+    var repairLock: String { "\(root)/locks/repair" }
+
     var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks] }
 
     func pack(_ id: Digest) -> String { "\(packs)/\(id.hex).pack" }
