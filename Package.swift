@@ -67,7 +67,7 @@ let package = Package(
         module("Expressions", ["CZ3"]),
         module("Machine", ["X86", "VMState"]),
         module("Exploration", ["Machine", "Expressions", "X86"]),
-        module("ImageRecipe", ["Yams"]),
+        module("ImageRecipe", ["CExt2FS", "Yams"]),
         module("Lineage", ["ContentStore"]),
         module(
             "Workflow",

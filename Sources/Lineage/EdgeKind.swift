@@ -5,6 +5,8 @@ package enum EdgeKind: String, Sendable, CaseIterable {
     case configure
     case clone
     case run
+    /// An NBD client wrote to the disks.
+    case write
     case snapshot
     case `import`
     case convert

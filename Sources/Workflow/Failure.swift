@@ -81,6 +81,7 @@ package struct Failure: Sendable {
         switch code {
         case .usage: 64
         case .malformed: 65
+        case .missing: 66
         case .busy: 75
         case .io: 74
         case .unavailable: 69

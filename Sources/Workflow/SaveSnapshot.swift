@@ -26,14 +26,7 @@ extension Stemma {
                     + "show it, save it again.")
         }
         if let saved = answer.saved { return saved }
-        let code: WorkflowError.Code =
-            switch answer.exitCode {
-            case 64: .usage
-            case 65: .malformed
-            case 69: .unavailable
-            case 75: .busy
-            default: .io
-            }
-        throw WorkflowError(code, answer.error ?? "The run of '\(vm)' could not save '\(name)'.")
+        throw WorkflowError(
+            WorkflowError.Code(exitCode: answer.exitCode), answer.error ?? "The run of '\(vm)' could not save '\(name)'.")
     }
 }

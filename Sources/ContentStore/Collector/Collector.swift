@@ -9,6 +9,8 @@ struct Collector {
     private let lock: CollectorLock
     let lease: Lease
     var report = CollectReport()
+    /// Packs that this collection has written: they stay, even if a pack with the same bytes was to go.
+    private var published: Set<Digest> = []
 
     /// How many bytes of live objects are rewritten before the packs they were in are retired.
     private static let roundSize: UInt64 = 1 << 30
@@ -102,7 +104,10 @@ struct Collector {
     private mutating func finish(
         _ round: [PackUse], _ evacuation: Evacuation, _ fresh: FreshPacks, _ marker: inout Marker
     ) throws(StoreError) {
-        for pack in try fresh.publish() { report.written.add(pack.size) }
+        for pack in try fresh.publish() {
+            report.written.add(pack.size)
+            published.insert(pack.id)
+        }
         report.damagedPacks += evacuation.damaged
         let done = Set(evacuation.done)
         for pack in try retire(round.filter { done.contains($0.id) }, &marker) {
@@ -128,8 +133,10 @@ struct Collector {
             report.resurrected.add((try? PackFile(store.trashPath(file), in: store.fileSystem).size) ?? 0)
         }
         try store.resurrect(needed.sorted { ($0.epoch, $0.pack) < ($1.epoch, $1.pack) })
-        let moving = packs.filter { !marker.live.touched.contains($0.id) }
+        // The same objects in the same order make the same pack: one that was written before a crash may have been written again.
+        let moving = packs.filter { !marker.live.touched.contains($0.id) && !published.contains($0.id) }
         try store.moveToTrash(moving.map(\.id))
+        marker.live.forget(Set(moving.map(\.id)))
         progress(CollectProgress(phase: .sweeping, done: UInt64(moving.count), total: UInt64(packs.count)))
         return moving
     }

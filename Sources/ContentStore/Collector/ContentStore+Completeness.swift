@@ -45,8 +45,11 @@ extension ContentStore {
             rest.append(commit)
         }
         if !rest.isEmpty, epoch != .none {
-            let named = try Set(refs().map(\.digest))
-            rest.removeAll { named.contains($0) }
+            for name in try refNames() where !rest.isEmpty {
+                // One that is damaged proves nothing.
+                guard let named = try? ref(name) else { continue }
+                rest.removeAll { $0 == named }
+            }
         }
         guard !rest.isEmpty else { return }
         var check = try CompletenessCheck(self)

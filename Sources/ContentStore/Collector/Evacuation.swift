@@ -8,6 +8,8 @@ struct Evacuation {
     private(set) var done: [Digest] = []
     /// Packs with needed objects that cannot be read.
     private(set) var damaged: [Digest] = []
+    /// The packs that this is about.
+    private var round: Set<Digest> = []
     private(set) var objects: UInt64 = 0
     /// Bytes of the frames that these objects were in, as far as they were of use.
     private(set) var bytes: UInt64 = 0
@@ -33,6 +35,7 @@ struct Evacuation {
     mutating func run(
         _ packs: [PackUse], _ live: LiveSet, progress: (UInt64) -> Void
     ) throws(StoreError) {
+        round = Set(packs.map(\.id))
         let wanted = Evacuation.wanted(packs, live)
         var position = 0
         for (number, pack) in packs.enumerated() {
@@ -90,7 +93,7 @@ struct Evacuation {
         guard let first = wanted.first else { return true }
         var taken: [Digest] = []
         for object in wanted {
-            if object.isCopy, try isReadable(object.digest, live) { continue }
+            if object.isCopy, try isReadable(object.digest, besides: id, live) { continue }
             taken.append(object.digest)
         }
         if taken.isEmpty { return true }
@@ -134,11 +137,21 @@ struct Evacuation {
         return (stored, frame)
     }
 
-    /// Whether the copy of an object that is to be kept can be read.
-    private func isReadable(_ digest: Digest, _ live: LiveSet) throws(StoreError) -> Bool {
-        guard let home = live.position(of: digest) else { return false }
-        let entry = live.catalog.indexes[home.index].file[home.entry]
-        let place = ObjectPlace(pack: live.pack(home), offset: entry.offset, sizeHint: Int(entry.units) * 64)
+    /// Whether a copy of an object can be read that is kept, or is put into a fresh pack like this one would be.
+    private func isReadable(_ digest: Digest, besides id: Digest, _ live: LiveSet) throws(StoreError) -> Bool {
+        if let home = live.position(of: digest), live.isLive(home) {
+            let pack = live.pack(home)
+            let entry = live.catalog.indexes[home.index].file[home.entry]
+            let place = ObjectPlace(pack: pack, offset: entry.offset, sizeHint: Int(entry.units) * 64)
+            if pack != id, round.contains(pack), try isReadable(digest, at: place) { return true }
+        }
+        for place in try store.keeper.catalog().places(of: digest) where !round.contains(place.pack) {
+            if try isReadable(digest, at: place) { return true }
+        }
+        return false
+    }
+
+    private func isReadable(_ digest: Digest, at place: ObjectPlace) throws(StoreError) -> Bool {
         do throws(StoreError) {
             let frame = try store.frame(at: place)
             guard let index = frame.index(of: digest) else { return false }

@@ -22,6 +22,8 @@ struct LiveSet {
     private let hasPreferred: Bool
     /// Packs with entries marked since it was set to empty.
     var touched: Set<Digest> = []
+    /// For each index, for each of its packs: whether it is still in `packs/`.
+    private var isThere: [[Bool]]
 
     /// - Parameter preferred: packs whose copies of objects are kept rather than others.
     init(_ catalog: Catalog, preferred: Set<Digest>) {
@@ -31,6 +33,7 @@ struct LiveSet {
         expanded = live
         isPreferred = catalog.indexes.map { $0.file.packs.map { preferred.contains($0.id) } }
         hasPreferred = !preferred.isEmpty
+        isThere = catalog.indexes.map(\.isLive)
     }
 
     /// The pack of an entry.
@@ -47,7 +50,7 @@ struct LiveSet {
             guard var entry = index.file.firstIndex(of: digest) else { continue }
             while entry < index.file.count, index.file.digest(entry) == digest {
                 let pack = Int(index.file[entry].pack)
-                if pack < index.isLive.count, index.isLive[pack] {
+                if pack < isThere[number].count, isThere[number][pack] {
                     let position = Position(index: number, entry: entry)
                     if !hasPreferred || isPreferred[number][pack] { return position }
                     if first == nil { first = position }
@@ -70,13 +73,25 @@ struct LiveSet {
             while entry < index.file.count, index.file.digest(entry) == digest {
                 let pack = Int(index.file[entry].pack)
                 let isHome = number == home.index && entry == home.entry
-                if !isHome, pack < index.isLive.count, index.isLive[pack], copies[number].insert(entry) {
+                if !isHome, pack < isThere[number].count, isThere[number][pack], copies[number].insert(entry) {
                     copyCount += 1
                 }
                 entry += 1
             }
         }
         return home
+    }
+
+    /// Whether an entry is marked as the kept copy.
+    func isLive(_ position: Position) -> Bool { live[position.index][position.entry] }
+
+    /// Forgets packs that were moved to the trash: what is marked from now on is not to be found there.
+    mutating func forget(_ packs: Set<Digest>) {
+        for (number, index) in catalog.indexes.enumerated() {
+            for (pack, description) in index.file.packs.enumerated() where packs.contains(description.id) {
+                isThere[number][pack] = false
+            }
+        }
     }
 
     /// Notes that the children of a node are going to be marked; false when they were.

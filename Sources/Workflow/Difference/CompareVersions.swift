@@ -20,11 +20,9 @@ extension Stemma {
     package func difference(
         from first: Reference, to second: Reference, options: DifferenceOptions = DifferenceOptions()
     ) throws -> DifferenceReport {
-        let before = try catalogue.resolve(first)
-        let after = try catalogue.resolve(second)
-        // Both stay, whoever removes their names meanwhile.
-        let lease = try store.lease(label: "diff \(first) \(second)", pins: [before.digest, after.digest])
-        defer { withExtendedLifetime(lease) {} }
+        let (before, beforeLease) = try pinned(first, label: "diff \(first) \(second)")
+        let (after, afterLease) = try pinned(second, label: "diff \(first) \(second)")
+        defer { withExtendedLifetime((beforeLease, afterLease)) {} }
         var report = DifferenceReport(from: first.description, to: second.description)
         report.machine = try machineDifference(before.commit, first, after.commit, second)
         report.disks = try union(before.commit.disks, after.commit.disks).map { id, old, new in

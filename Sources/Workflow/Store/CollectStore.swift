@@ -62,6 +62,8 @@ extension Stemma {
     /// Deletes what nothing needs any more.
     package func collectStore(_ options: CollectRequest) throws -> CollectReport {
         progress.step(options.isDryRun ? "looking for what nothing needs" : "freeing what nothing needs")
+        let pins = try pinWrites()
+        defer { withExtendedLifetime(pins) {} }
         return try store.collect(options.options, progress: tell)
     }
 
@@ -69,6 +71,8 @@ extension Stemma {
     package func repackStore(_ vms: [Name], _ options: CollectRequest) throws -> RepackReport {
         let commits = try commits(of: vms)
         progress.step("putting \(store.path) in order")
+        let pins = try pinWrites()
+        defer { withExtendedLifetime(pins) {} }
         return try store.repack(
             RepackOptions(commits: commits, collect: options.options), progress: tell)
     }
@@ -79,6 +83,8 @@ extension Stemma {
     ) throws -> RecompressReport {
         let commits = try commits(of: vms)
         progress.step("compressing \(vms.isEmpty ? store.path : vms.map(\.text).joined(separator: ", "))")
+        let pins = try pinWrites()
+        defer { withExtendedLifetime(pins) {} }
         return try store.recompress(
             compression.compression, commits: commits, options: options.options, progress: tell)
     }
