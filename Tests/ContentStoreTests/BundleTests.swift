@@ -230,8 +230,11 @@ struct Lineage {
                 try source.check(source.commits[3], in: target.reopened(), "call \(number)")
             } catch let error as StoreError {
                 #expect(error.code == .noSpace, "call \(number): \(error)")
-                #expect(try target.store.refs().isEmpty)
                 #expect(try target.store.verify(level: .deep).damage.isEmpty)
+                // Only when the very last calls fail, the ref is there already.
+                if try target.store.ref("vm") != nil {
+                    try source.check(source.commits[3], in: target.reopened(), "call \(number)")
+                }
                 // What could not be deleted on the broken disk goes with the next ingest and the next change of refs.
                 try target.store.beginIngest(label: "sweep").close()
                 try target.store.updateRefs([], operation: "sweep")
