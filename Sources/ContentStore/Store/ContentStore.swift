@@ -11,10 +11,13 @@ package final class ContentStore: Sendable {
     let layout: StoreLayout
     let fileSystem: any FileSystem
     let keeper: CatalogKeeper
-    /// Open packs; some 64 descriptors at most.
-    let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 64))
-    let frames = Mutex(LRUCache<FrameKey, Frame>(limit: 16 << 20))
+    /// Open packs; some 256 descriptors at most.
+    let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 256))
+    /// Frames of which less than the whole was wanted.
+    let frames = Mutex(LRUCache<FrameKey, Frame>(limit: 48 << 20))
     let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
+    let scratches = Pool<ReadScratch>(limit: 16) { ReadScratch() }
+    let flights = FrameFlights()
 
     struct FrameKey: Hashable, Sendable {
         var pack: Digest
