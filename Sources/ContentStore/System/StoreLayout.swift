@@ -20,7 +20,6 @@ struct StoreLayout: Sendable {
 
     /// Made when something is first put there.
     var quarantine: String { "\(root)/quarantine" }
-    var repairLock: String { "\(root)/locks/repair" }
 
     var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks, trash] }
 

@@ -159,18 +159,15 @@ extension ContentStore {
     ///   - level: how thoroughly to look before; with `structure`, only what refs cannot reach is filled in.
     ///   - subset: the part of the packs to read, or nil for all.
     ///   - sources: where to look for what was lost; none is needed to rescue what is sound.
-    /// - Throws: `busy` when another repair is under way, `permission` for a store that is open for reading only.
+    /// - Throws: `busy` when another repair or a collection is under way, `permission` for a store that is open for reading only.
     package func repair(
         level: VerifyLevel = .deep, subset: VerifySubset? = nil, from sources: [RepairSource] = [],
         progress: @escaping (VerifyProgress) -> Void = { _ in }
     ) throws(StoreError) -> RepairReport {
         try requireWritable(for: "a repair")
-        let lock = try FileDescriptor(
-            layout.repairLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of repairs")
-        guard try lock.lock(exclusive: true, wait: false) else {
-            throw StoreError(.busy, "another repair of this store is under way; wait for it", path: path)
-        }
-        defer { withExtendedLifetime(lock.raw) {} }
+        // Both move packs away.
+        let lock = try CollectorLock(self)
+        defer { withExtendedLifetime(lock) {} }
         try sweep()
         let fresh = try afresh()
         var verifier = try Verifier(fresh, level, subset, progress)
