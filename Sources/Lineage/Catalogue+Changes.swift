@@ -26,14 +26,20 @@ extension Catalogue {
         }
     }
 
-    /// Stores `commit` as the head of a new VM and makes everything of `ingest` durable.
+    /// Stores `commit` as the head of a new VM, with its snapshots if it has some, and makes everything of `ingest` durable.
     @discardableResult
     package func createVM(
-        _ name: Name, commit: Commit, ingest: Ingest, operation: String
+        _ name: Name, commit: Commit, snapshots: [Name: Commit] = [:], ingest: Ingest, operation: String
     ) throws -> Digest {
         try requireFree(vm: name)
         let digest = try ingest.putCommit(commit)
-        try ingest.publish([RefChange(Ref.head(name), expected: .some(nil), new: digest)], operation: operation)
+        var changes = [RefChange(Ref.head(name), expected: .some(nil), new: digest)]
+        for (snapshot, commit) in snapshots {
+            changes.append(
+                RefChange(
+                    Ref.snapshot(snapshot, of: name), expected: .some(nil), new: try ingest.putCommit(commit)))
+        }
+        try ingest.publish(changes, operation: operation)
         return digest
     }
 

@@ -27,6 +27,7 @@ extension Stemma {
         }
         if let saved = answer.saved { return saved }
         throw WorkflowError(
-            WorkflowError.Code(exitCode: answer.exitCode), answer.error ?? "The run of '\(vm)' could not save '\(name)'.")
+            WorkflowError.Code(exitCode: answer.exitCode),
+            answer.error ?? "The run of '\(vm)' could not save '\(name)'.")
     }
 }

@@ -16,6 +16,11 @@ package struct StoredMachineState: Sendable {
     /// - Parameter leavesOutMemory: main memory is not in the stream, because ``fill(_:)`` puts it where QEMU finds it.
     package func write(toDescriptor descriptor: Int32, name: String, leavesOutMemory: Bool = false) throws {
         var output = DescriptorByteOutput(descriptor: descriptor, name: name)
+        try write(to: &output, leavesOutMemory: leavesOutMemory)
+    }
+
+    /// Writes the state as a migration stream. Pages are read from the store while it is written.
+    func write(to output: inout some ByteOutput, leavesOutMemory: Bool = false) throws {
         var pages = StoredPageProvider(ram: ram, store: store)
         let shared: Set<String> = leavesOutMemory ? [MachineConfiguration.mainMemoryBlock] : []
         try MigrationStreamWriter().write(stream, pages: &pages, leavingOut: shared, to: &output)

@@ -17,6 +17,13 @@ enum Completion {
     /// Tags that are in use.
     static let tags = kind { $0.tags() }
 
+    /// The completion script for bash, with what makes `VM:SNAPSHOT` one word there; nil for anything else.
+    static func script(_ message: String) -> String? {
+        guard message.hasPrefix("#!/bin/bash\n") else { return nil }
+        let rest = message.dropFirst("#!/bin/bash\n".count)
+        return "#!/bin/bash\n\n# A snapshot is named as VM:SNAPSHOT.\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//:/}\n" + rest
+    }
+
     private static func kind(_ names: @escaping @Sendable (CompletionNames) -> [String]) -> CompletionKind {
         .custom { words, _, prefix in
             guard let source = CompletionNames(home: Home(root: GlobalOptions.root(home(in: words)))) else { return [] }

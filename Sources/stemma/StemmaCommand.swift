@@ -33,6 +33,7 @@ struct StemmaCommand: AsyncParsableCommand {
         } catch let code as ExitCode {
             exit(withError: code)
         } catch {
+            if let script = Completion.script(fullMessage(for: error)) { return Terminal.print(script) }
             guard let failure = Failure(error) else { exit(withError: error) }
             Terminal.error(failure.message)
             exit(withError: ExitCode(failure.exitCode))

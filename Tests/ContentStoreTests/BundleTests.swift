@@ -12,11 +12,13 @@ struct Lineage {
 
     var store: ContentStore { fixture.store }
 
-    init(_ seed: UInt64, options: IngestOptions = IngestOptions(packSize: 300_000)) throws {
+    init(_ seed: UInt64, options: IngestOptions = IngestOptions(packSize: 300_000), isSmall: Bool = false) throws {
         fixture = try Fixture()
         var random = Random(seed)
-        var disk = random.bytes(900_000) + [UInt8](repeating: 0, count: 400_000) + random.text(300_000)
-        var memory = random.bytes(120_000) + random.text(80_000)
+        let part = isSmall ? 5 : 1
+        var disk = random.bytes(900_000 / part) + [UInt8](repeating: 0, count: 400_000 / part)
+        disk += random.text(300_000 / part)
+        var memory = random.bytes(120_000 / part) + random.text(80_000 / part)
         var trees: [String: TreeRoot] = [:]
         for number in 0..<4 {
             let ingest = try fixture.store.beginIngest(label: "vm", options: options)
@@ -45,7 +47,7 @@ struct Lineage {
         // Another VM that shares half of the disk, in the same packs as nothing else.
         let ingest = try fixture.store.beginIngest(label: "other", options: options)
         let editor = try ingest.edit(nil, kind: .disk, length: 1_000_000)
-        try editor.write(Array(disk[..<500_000]) + random.bytes(200_000), at: 0)
+        try editor.write(Array(disk[..<(500_000 / part)]) + random.bytes(200_000 / part), at: 0)
         other = try ingest.putCommit(
             Commit(kind: "vm", trees: ["vda": try editor.finish()], time: Timestamp(seconds: 9)))
         try ingest.publish([RefChange("other/head", new: other)], operation: "other")
@@ -170,14 +172,14 @@ struct Lineage {
         let commit = source.commits[3]
         let store = source.store
         let sent = Mutex<BundleReport?>(nil)
-        let incoming = try withThread {
+        let sender = try OtherThread {
             let report = try? store.exportBundle(to: output, commits: [commit])
             sent.withLock { $0 = report }
             close(output)
-        } body: {
-            defer { close(input) }
-            return try target.store.importBundle(from: input)
         }
+        defer { close(input) }
+        let incoming = try target.store.importBundle(from: input)
+        sender.join()
         #expect(incoming.report == sent.withLock { $0 })
         try source.check(commit, in: try target.reopened())
     }
@@ -228,8 +230,11 @@ struct Lineage {
                 try source.check(source.commits[3], in: target.reopened(), "call \(number)")
             } catch let error as StoreError {
                 #expect(error.code == .noSpace, "call \(number): \(error)")
-                #expect(try target.store.refs().isEmpty)
                 #expect(try target.store.verify(level: .deep).damage.isEmpty)
+                // Only when the very last calls fail, the ref is there already.
+                if try target.store.ref("vm") != nil {
+                    try source.check(source.commits[3], in: target.reopened(), "call \(number)")
+                }
                 // What could not be deleted on the broken disk goes with the next ingest and the next change of refs.
                 try target.store.beginIngest(label: "sweep").close()
                 try target.store.updateRefs([], operation: "sweep")
@@ -260,27 +265,5 @@ struct Lineage {
             try source.check(source.commits[3], in: target.reopened(), "call \(number)")
             if isDone { break }
         }
-    }
-
-    /// Runs two things at the same time.
-    private func withThread<Result>(
-        _ other: @escaping @Sendable () -> Void, body: () throws -> Result
-    ) throws -> Result {
-        let box = Unmanaged.passRetained(Box(other))
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
-                return nil
-            }, box.toOpaque())
-        try #require(status == 0)
-        defer { pthread_join(thread, nil) }
-        return try body()
-    }
-
-    private final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 }

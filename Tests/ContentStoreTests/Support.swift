@@ -124,3 +124,38 @@ enum Scale {
 
     static func count(_ usual: Int, full: Int) -> Int { isFull ? full : usual }
 }
+
+/// A thread of its own.
+final class OtherThread {
+    private var thread = pthread_t()
+
+    private final class Box {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    init(_ body: @escaping () -> Void) throws {
+        let box = Unmanaged.passRetained(Box(body))
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, box.toOpaque())
+        try #require(status == 0)
+    }
+
+    func join() { pthread_join(thread, nil) }
+
+    /// Runs something in a thread of its own, and waits for it.
+    static func run(_ body: () throws -> Void) throws {
+        var failure: (any Error)?
+        try withoutActuallyEscaping(body) { body in
+            let thread = try OtherThread {
+                do { try body() } catch { failure = error }
+            }
+            thread.join()
+        }
+        if let failure { throw failure }
+    }
+}

@@ -184,6 +184,16 @@ import Testing
         #expect(try await completions(home, "complete_line stemma run D") == ["Debian", "Delta"])
     }
 
+    @Test func aSnapshotIsOneWord() async throws {
+        let home = try TestHome()
+        try await StoppedMachine.importSnapshots(["booted", "base"], into: home)
+        #expect(
+            try await completions(home, "complete_line stemma snapshot show Mini:b") == ["Mini:base", "Mini:booted"])
+        #expect(try await completions(home, "complete_line stemma snapshot tag Mini:base st") == ["stopped"])
+        let breaks = try await completions(home, "printf '%s' \"$COMP_WORDBREAKS\"")
+        #expect(!breaks.joined().contains(":"))
+    }
+
     @Test func aHomeThatIsNotThereIsNotMade() async throws {
         let home = try TestHome()
         let gone = home.path + "/gone"

@@ -6,10 +6,12 @@ final class OverlayFile: Sendable {
     let path: String
 
     /// Opens a file, or makes it with O_CREAT, for its owner alone.
-    init(_ path: String, flags: CInt) throws(BlockServiceError) {
+    ///
+    /// - Parameter first: The name that it has now, when it will be renamed to `path`.
+    init(_ path: String, openedAs first: String? = nil, flags: CInt) throws(BlockServiceError) {
         self.path = path
-        descriptor = open(path, flags | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .system("opening \(path)") }
+        descriptor = open(first ?? path, flags | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system("opening \(first ?? path)") }
     }
 
     deinit { close(descriptor) }

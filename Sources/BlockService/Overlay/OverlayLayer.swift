@@ -50,7 +50,7 @@ final class OverlayLayer: Sendable {
         let path = path(number, in: directory)
         unlink(path + ".new")
         let map = try OverlayMap(diskSize: header.diskSize)
-        let file = try OverlayFile(path + ".new", flags: O_RDWR | O_CREAT | O_EXCL)
+        let file = try OverlayFile(path, openedAs: path + ".new", flags: O_RDWR | O_CREAT | O_EXCL)
         try file.resize(to: header.dataOffset + header.diskSize)
         try file.write(header.bytes, at: 0)
         try file.synchronize()

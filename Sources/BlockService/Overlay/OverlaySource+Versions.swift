@@ -5,6 +5,11 @@ package struct OverlayChange: Sendable, Hashable {
     package var range: Range<UInt64>
     /// Zero now; else it is to be read.
     package var isZero: Bool
+
+    package init(range: Range<UInt64>, isZero: Bool) {
+        self.range = range
+        self.isZero = isZero
+    }
 }
 
 /// The disk as it was when an overlay was frozen, and what changed since its base. Stays valid while clients write on.
@@ -118,7 +123,7 @@ extension OverlaySource {
             // From this moment on the overlay lies on the new base; the layers below it are litter.
             try kept.first?.rebase(onto: name)
             replace(with: Stack(base: base, layers: kept))
-            for layer in dropped { unlink(layer.file.path) }
+            for layer in dropped { unlink(OverlayLayer.path(layer.number, in: path)) }
             try synchronizeDirectory()
         }
     }

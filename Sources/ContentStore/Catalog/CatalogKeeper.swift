@@ -41,6 +41,31 @@ final class CatalogKeeper: Sendable {
         return try replace(try load(reusing: catalog, distrusting: Set(bad.compactMap(\.name))))
     }
 
+    /// The indexes on disk that are damaged, also those that no look-up uses because of it.
+    func damagedIndexes() throws(StoreError) -> [Digest] {
+        var damaged: [Digest] = []
+        for fileName in try names(in: layout.indexes) {
+            guard let name = StoreLayout.digest(inName: fileName, suffix: StoreLayout.indexSuffix) else { continue }
+            do throws(StoreError) {
+                if try !open(name).isSound() { damaged.append(name) }
+            } catch {
+                if error.code == .damaged { damaged.append(name) }
+            }
+        }
+        return damaged.sorted()
+    }
+
+    /// Deletes damaged indexes, best effort.
+    func discardIndexes(_ names: [Digest]) {
+        if !names.isEmpty { _ = keep([], replacing: Set(names)) }
+    }
+
+    /// Indexes all packs again, from their own bytes, and deletes the indexes there were.
+    func rebuildIndexes() throws(StoreError) {
+        let names = Set(try catalog().indexes.compactMap(\.name))
+        try replace(try load(reusing: nil, distrusting: names))
+    }
+
     @discardableResult
     private func replace(_ catalog: Catalog) throws(StoreError) -> Catalog {
         state.withLock { $0 = catalog }
@@ -48,9 +73,7 @@ final class CatalogKeeper: Sendable {
     }
 
     private func names(in directory: String) throws(StoreError) -> [String] {
-        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
-            try fileSystem.entries(of: directory)
-        }
+        try storeEntries(of: directory, in: fileSystem)
     }
 
     /// - Parameter distrusting: indexes that are known to be bad: they are deleted.

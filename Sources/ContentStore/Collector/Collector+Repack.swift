@@ -23,7 +23,14 @@ extension Collector {
             store, try store.keeper.reload(), freshPacks(), copiesAll: false, encodesAnew: false,
             toleratedJumps: .max
         ) { _ in }
-        for commit in commits { try after.add(commit) }
+        for commit in commits {
+            do throws(StoreError) {
+                try after.add(commit)
+            } catch {
+                // Removed while this was going on, and collected.
+                guard error.code == .notFound else { throw error }
+            }
+        }
         report.jumpsAfter = after.jumps
         return report
     }

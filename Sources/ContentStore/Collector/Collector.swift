@@ -176,7 +176,7 @@ struct Collector {
     }
 }
 
-/// The lock of the collector, held as long as this lives.
+/// The lock of whoever moves packs away - collector and repair -, held as long as this lives.
 final class CollectorLock {
     private let file: FileDescriptor
 
@@ -186,7 +186,7 @@ final class CollectorLock {
             "opening the lock of the collector")
         guard try file.lock(exclusive: true, wait: false) else {
             throw StoreError(
-                .busy, "another process collects, repacks or recompresses this store; try again when it is done",
+                .busy, "another process collects, repacks, recompresses or repairs this store; try again when it is done",
                 path: store.path)
         }
     }

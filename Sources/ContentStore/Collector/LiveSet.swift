@@ -63,18 +63,26 @@ struct LiveSet {
 
     /// Marks an object as needed; returns where it is kept, or nil when no pack of the catalog has it.
     mutating func insert(_ digest: Digest) -> Position? {
-        guard let home = position(of: digest) else { return nil }
-        guard live[home.index].insert(home.entry) else { return home }
-        liveCount += 1
-        touched.insert(pack(home))
-        // From here on this is done once for each object: look for further copies.
+        var home: Position?
+        if hasPreferred {
+            home = position(of: digest)
+            if home == nil { return nil }
+        }
+        // The first one found is the home, unless another is preferred; the others are further copies.
         for (number, index) in catalog.indexes.enumerated() {
             guard var entry = index.file.firstIndex(of: digest) else { continue }
             while entry < index.file.count, index.file.digest(entry) == digest {
                 let pack = Int(index.file[entry].pack)
-                let isHome = number == home.index && entry == home.entry
-                if !isHome, pack < isThere[number].count, isThere[number][pack], copies[number].insert(entry) {
-                    copyCount += 1
+                if pack < isThere[number].count, isThere[number][pack] {
+                    let position = Position(index: number, entry: entry)
+                    if (home ?? position) == position {
+                        guard live[number].insert(entry) else { return position }
+                        liveCount += 1
+                        touched.insert(index.file.packs[pack].id)
+                        home = position
+                    } else if copies[number].insert(entry) {
+                        copyCount += 1
+                    }
                 }
                 entry += 1
             }

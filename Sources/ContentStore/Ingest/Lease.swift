@@ -159,9 +159,7 @@ extension ContentStore {
     }
 
     private func names(of directory: String) throws(StoreError) -> [String] {
-        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
-            try fileSystem.entries(of: directory)
-        }
+        try storeEntries(of: directory, in: fileSystem)
     }
 
     /// Whether somebody holds the lock of a file; false when it is gone.

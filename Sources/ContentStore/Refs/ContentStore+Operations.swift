@@ -32,9 +32,9 @@ extension ContentStore {
 
     /// The files of the operation log.
     func operationFileNames() throws(StoreError) -> [String] {
-        try calling("listing the operations", path: layout.operations) { () throws(SystemCallError) in
-            try fileSystem.entries(of: layout.operations)
-        }.filter { ContentStore.operationNumber(inFile: $0) != nil }
+        try storeEntries(of: layout.operations, in: fileSystem).filter {
+            ContentStore.operationNumber(inFile: $0) != nil
+        }
     }
 
     /// Reads one entry of the log.

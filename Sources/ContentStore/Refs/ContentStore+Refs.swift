@@ -11,8 +11,10 @@ extension ContentStore {
         do throws(StoreError) {
             bytes = try FileDescriptor.contents(of: path, limit: 4096, in: fileSystem)
         } catch {
-            if error.code == .notFound { return nil }
-            throw error
+            guard error.code == .notFound else { throw error }
+            // No ref, or no store any more.
+            _ = try storeEntries(of: layout.locks, in: fileSystem)
+            return nil
         }
         guard
             let text = SealedText.open(bytes, context: Array(name.utf8)), text.starts(with: "digest ".utf8),
@@ -38,9 +40,7 @@ extension ContentStore {
 
     /// The names of all refs, sorted by their bytes. The refs are not read.
     func refNames() throws(StoreError) -> [String] {
-        let files = try calling("listing the refs", path: layout.refs) { () throws(SystemCallError) in
-            try fileSystem.entries(of: layout.refs)
-        }
+        let files = try storeEntries(of: layout.refs, in: fileSystem)
         return files.compactMap { RefName.name(inFile: $0) }.sorted {
             $0.utf8.lexicographicallyPrecedes($1.utf8)
         }

@@ -45,6 +45,8 @@ struct ClosureWalk {
     var isTolerant = false
     /// How many objects were missing or could not be read.
     private(set) var missing: UInt64 = 0
+    /// Told which they are, when the walk is tolerant.
+    var onMissing: (Digest) -> Void = { _ in }
 
     /// All objects found so far.
     private(set) var objects: ObjectSet
@@ -104,7 +106,7 @@ struct ClosureWalk {
         _ digest: Digest, _ place: String, _ found: (Found) throws(StoreError) -> Void
     ) throws(StoreError) -> Commit? {
         do throws(StoreError) {
-            let length = try addBlob(digest, place, found)
+            let length = try visitBlob(digest, place, found)
             guard length <= Commit.maximumLength else {
                 throw StoreError(.damaged, "\(place) is \(length) bytes long, more than any commit")
             }
@@ -113,7 +115,7 @@ struct ClosureWalk {
             }
             return commit
         } catch {
-            try tolerate(error)
+            try tolerate(error, digest)
             return nil
         }
     }
@@ -123,24 +125,35 @@ struct ClosureWalk {
         _ digest: Digest, _ place: @autoclosure () -> String, _ found: (Found) throws(StoreError) -> Void
     ) throws(StoreError) -> UInt64 {
         do throws(StoreError) {
-            let number = try number(of: digest, place())
-            let object = try reader.object(digest)
-            let list = object.isIndirect ? PartList(parsing: object.bytes.span.bytes) : nil
-            if object.isIndirect && list == nil {
-                throw StoreError(.damaged, "the list of the parts of \(place()) is none")
-            }
-            if insert(number, .blob) {
-                try note(digest, number, object.bytes.count, isList: object.isIndirect, found)
-                for (index, part) in (list?.parts ?? []).enumerated() {
-                    let number = try self.number(of: part, "part \(index) of \(place())")
-                    try note(part, number, list?.length(of: index) ?? 0, found)
-                }
-            }
-            return UInt64(list?.length ?? object.bytes.count)
+            return try visitBlob(digest, place(), found)
         } catch {
-            try tolerate(error)
+            try tolerate(error, digest)
             return 0
         }
+    }
+
+    private mutating func visitBlob(
+        _ digest: Digest, _ place: @autoclosure () -> String, _ found: (Found) throws(StoreError) -> Void
+    ) throws(StoreError) -> UInt64 {
+        let number = try number(of: digest, place())
+        let object = try reader.object(digest)
+        guard object.isIndirect else {
+            if insert(number, .blob) { try note(digest, number, object.bytes.count, found) }
+            return UInt64(object.bytes.count)
+        }
+        guard let list = PartList(parsing: object.bytes.span.bytes) else {
+            throw StoreError(.damaged, "the list of the parts of \(place()) is none")
+        }
+        guard insert(number, .blob) else { return UInt64(list.length) }
+        try note(digest, number, object.bytes.count, isList: true, found)
+        for (index, part) in list.parts.enumerated() {
+            do throws(StoreError) {
+                try note(part, try self.number(of: part, "part \(index) of \(place())"), list.length(of: index), found)
+            } catch {
+                try tolerate(error, part)
+            }
+        }
+        return UInt64(list.length)
     }
 
     /// - Parameter first: the first leaf that the node covers.
@@ -156,7 +169,7 @@ struct ClosureWalk {
             guard insert(number, .node(shape, level: level)) else { return leafCounts[number] ?? 0 }
             node = try readNode(digest, shape, level, place.at(first, shape))
         } catch {
-            try tolerate(error)
+            try tolerate(error, digest)
             return 0
         }
         try note(digest, number, TreeNode.headerSize + shape.fanOut / 8 + node.count * Digest.byteCount, found)
@@ -174,7 +187,7 @@ struct ClosureWalk {
                 if let check, insert(number, .leaf(shape)) { try check.checkLeaf(child, shape, place.at(start, shape)) }
                 try note(child, number, shape.leafSize, found)
             } catch {
-                try tolerate(error)
+                try tolerate(error, child)
             }
         }
         leafCounts[number] = leaves
@@ -213,9 +226,10 @@ struct ClosureWalk {
         }
     }
 
-    private mutating func tolerate(_ error: StoreError) throws(StoreError) {
+    private mutating func tolerate(_ error: StoreError, _ digest: Digest) throws(StoreError) {
         guard isTolerant, [.notFound, .damaged, .io].contains(error.code) else { throw error }
         missing += 1
+        onMissing(digest)
     }
 
     /// A tree of a commit, for messages.

@@ -18,6 +18,9 @@ struct StoreLayout: Sendable {
     var trash: String { "\(root)/trash" }
     var epoch: String { "\(root)/trash/epoch" }
 
+    /// Made when something is first put there.
+    var quarantine: String { "\(root)/quarantine" }
+
     var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks, trash] }
 
     func pack(_ id: Digest) -> String { "\(packs)/\(id.hex).pack" }

@@ -113,6 +113,7 @@ package struct SystemFileSystem: FileSystem {
     }
 
     package func isWritable(_ path: String) -> Bool {
-        access(path, W_OK) == 0
+        // By the effective user, as the writing would be.
+        faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0
     }
 }

@@ -15,7 +15,8 @@ extension Stemma {
             return report
         }
         guard run.purpose == "serve" else {
-            throw WorkflowError(.busy, "'\(vm)' is running; its head gets a version when the guest has switched itself off.")
+            throw WorkflowError(
+                .busy, "'\(vm)' is running; its head gets a version when the guest has switched itself off.")
         }
         let request = try JSONEncoder().encode(ServeMessage(message: message, newVM: newVM?.text))
         let line = try await RequestServer.ask(
@@ -25,7 +26,8 @@ extension Stemma {
         }
         if let report = answer.report { return report }
         throw WorkflowError(
-            WorkflowError.Code(exitCode: answer.exitCode), answer.error ?? "What was written to '\(vm)' could not be stored.")
+            WorkflowError.Code(exitCode: answer.exitCode),
+            answer.error ?? "What was written to '\(vm)' could not be stored.")
     }
 
     /// Throws away what clients wrote to the disks of a VM since its last version.

@@ -10,7 +10,9 @@ extension Stemma {
     /// - Parameter ready: told the addresses once clients may connect.
     /// - Returns: bytes that were written and are no version of the VM yet.
     @discardableResult
-    package func serve(_ request: ServeRequest, ready: @escaping @Sendable ([ServedDisk]) -> Void) async throws -> UInt64 {
+    package func serve(_ request: ServeRequest, ready: @escaping @Sendable ([ServedDisk]) -> Void) async throws
+        -> UInt64
+    {
         if request.isWritable, request.reference.snapshot != nil {
             throw WorkflowError(
                 .usage, "A snapshot never changes. Serve it without --writable, or clone the VM and serve the clone.")
@@ -20,7 +22,9 @@ extension Stemma {
         let disks = try chosenDisks(request, of: origin.commit)
         if request.isWritable, try runs.running(name: request.reference.vm.text) != nil {
             throw WorkflowError(
-                .busy, "'\(request.reference.vm)' is running or served: two writers would get in each other's way. End that first.")
+                .busy,
+                "'\(request.reference.vm)' is running or served: two writers would get in each other's way. End that first."
+            )
         }
         // A VM that is only read may run at the same time.
         let name = request.reference.vm.text + (request.isWritable ? "" : " (read-only)")
@@ -35,12 +39,15 @@ extension Stemma {
     }
 
     private func serve(
-        _ request: ServeRequest, _ origin: NamedCommit, _ disks: [String], _ written: WrittenDisks?, _ run: RunDirectory,
+        _ request: ServeRequest, _ origin: NamedCommit, _ disks: [String], _ written: WrittenDisks?,
+        _ run: RunDirectory,
         _ ready: @Sendable ([ServedDisk]) -> Void
     ) async throws -> UInt64 {
         let exports = disks.compactMap { id -> NBDExport? in
             let description = "\(request.reference) \(id)"
-            if let source = written?.sources[id] { return NBDExport(name: id, description: description, writable: source) }
+            if let source = written?.sources[id] {
+                return NBDExport(name: id, description: description, writable: source)
+            }
             guard written == nil, let root = origin.commit.disks[id] else { return nil }
             return NBDExport(
                 name: id, description: description,

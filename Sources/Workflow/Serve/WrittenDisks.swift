@@ -86,10 +86,12 @@ actor WrittenDisks {
         for (id, version) in frozen {
             guard let root = disks[id], let overlay = overlays[id] else { continue }
             try overlay.rebase(
-                version, onto: CachedSource(StoreBlockSource(store: stemma.store, tree: root)), name: Self.name(of: root))
+                version, onto: CachedSource(StoreBlockSource(store: stemma.store, tree: root)),
+                name: Self.name(of: root))
         }
         try Self.note(digest, in: directory)
-        return CommitReport(vm: vm.text, commit: digest.hex, changedBytes: changed, newBytes: ingest.statistics.newBytes)
+        return CommitReport(
+            vm: vm.text, commit: digest.hex, changedBytes: changed, newBytes: ingest.statistics.newBytes)
     }
 
     /// Ends. What was written and not committed stays, unless there is none.
@@ -115,7 +117,8 @@ actor WrittenDisks {
     static func nothingWritten(_ vm: Name) -> WorkflowError {
         WorkflowError(
             .missing,
-            "Nothing was written to '\(vm)' that is not a version of it already. 'stemma vm serve \(vm) --writable' serves its disks.")
+            "Nothing was written to '\(vm)' that is not a version of it already. 'stemma vm serve \(vm) --writable' serves its disks."
+        )
     }
 
     /// The commit that the overlays in a directory lie on.
