@@ -2,13 +2,13 @@ import Foundation
 import Workflow
 
 /// A program that runs beside the measurement, such as a server. It ends with its owner.
-struct BackgroundProgram: ~Copyable {
+package struct BackgroundProgram: ~Copyable {
     private let program: Program
     private let id: pid_t
     private let stem: String
     private let start: ContinuousClock.Instant
 
-    init(_ program: Program, scratch: String) throws {
+    package init(_ program: Program, scratch: String) throws {
         self.program = program
         stem = scratch + "/" + UUID().uuidString
         start = ContinuousClock().now
@@ -31,16 +31,16 @@ struct BackgroundProgram: ~Copyable {
         unlink(stem + ".err")
     }
 
-    var output: String { Self.text(stem + ".out") }
-    var errors: String { Self.text(stem + ".err") }
+    package var output: String { Self.text(stem + ".out") }
+    package var errors: String { Self.text(stem + ".err") }
 
     /// Seconds since the start.
-    var age: Double { (ContinuousClock().now - start) / .seconds(1) }
+    package var age: Double { (ContinuousClock().now - start) / .seconds(1) }
 
     /// Looks again and again until `probe` gives a value.
     ///
     /// - Throws: `unavailable` when the program ends or the time runs out first.
-    func wait<Value>(for what: String, seconds limit: Double, _ probe: () throws -> Value?) throws -> Value {
+    package func wait<Value>(for what: String, seconds limit: Double, _ probe: () throws -> Value?) throws -> Value {
         while true {
             if let value = try probe() { return value }
             try Task.checkCancellation()

@@ -12,7 +12,7 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
     case generations
     case memory
 
-    var title: String {
+    package var title: String {
         switch self {
         case .firstImport: "first import of the disk"
         case .delta: "a run's delta into the store"
@@ -28,7 +28,7 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
         }
     }
 
-    var target: String {
+    package var target: String {
         switch self {
         case .firstImport: "3 times as fast as restic, borg (lz4) and casync; the same bytes restored"
         case .delta: "time and bytes at most 1/20 of the full import for a change of 1 %"
@@ -44,7 +44,7 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
     }
 
     /// The programs that the row compares with, or needs.
-    var tools: [Requirement] {
+    package var tools: [Requirement] {
         switch self {
         case .firstImport: [.restic, .borg, .casync]
         case .delta: [.qemuImg, .qemuIO]

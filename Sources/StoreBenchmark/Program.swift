@@ -2,34 +2,41 @@ import Foundation
 import Workflow
 
 /// A program that is run to its end and measured.
-struct Program: Sendable {
-    var path: String
-    var arguments: [String]
-    var environment: [String: String] = [:]
+package struct Program: Sendable {
+    package var path: String
+    package var arguments: [String]
+    package var environment: [String: String] = [:]
     /// Its standard input; nil for none.
-    var input: String?
+    package var input: String?
+
+    package init(path: String, arguments: [String], environment: [String: String] = [:], input: String? = nil) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+        self.input = input
+    }
 
     /// What a run took.
-    struct Usage: Sendable {
+    package struct Usage: Sendable {
         /// From the start to the end of the process, in seconds.
-        var seconds: Double
+        package var seconds: Double
         /// In its own code and in the kernel, with that of its children.
-        var processorSeconds: Double
+        package var processorSeconds: Double
         /// The largest resident set of the process, without files that are only mapped being told apart.
-        var peakBytes: UInt64
-        var status: Int32
-        var output: String
-        var errors: String
+        package var peakBytes: UInt64
+        package var status: Int32
+        package var output: String
+        package var errors: String
     }
 
     /// The words as a user would type them.
-    var text: String {
+    package var text: String {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         return ([name] + arguments.map { $0.contains(" ") ? "'\($0)'" : $0 }).joined(separator: " ")
     }
 
     /// Runs it; a status other than 0 is an error.
-    func run(scratch: String) throws -> Usage {
+    package func run(scratch: String) throws -> Usage {
         let usage = try runAnyway(scratch: scratch)
         guard usage.status == 0 else {
             throw WorkflowError(
@@ -52,7 +59,7 @@ struct Program: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         let child = try spawn(output: stem + ".out", errors: stem + ".err")
-        var status: Int32 = 0
+        package var status: Int32 = 0
         var usage = rusage()
         while wait4(child, &status, 0, &usage) < 0 {
             guard errno == EINTR else { throw WorkflowError(.io, "'\(path)' cannot be waited for.") }

@@ -14,13 +14,13 @@ struct RandomNumbers: RandomNumberGenerator {
 }
 
 /// Chooses pieces of a disk's data, aligned to their size, and gives other pieces as their new content.
-struct DataPieces {
-    static let size: UInt64 = 65536
+package struct DataPieces {
+    package static let size: UInt64 = 65536
     private let starts: [UInt64]
     private var numbers: RandomNumbers
 
     /// - Parameter ranges: where the disk has data.
-    init(_ ranges: [Range<UInt64>], seed: UInt64) {
+    package init(_ ranges: [Range<UInt64>], seed: UInt64) {
         starts = ranges.flatMap { range -> [UInt64] in
             let first = (range.lowerBound + Self.size - 1) / Self.size * Self.size
             guard range.upperBound >= Self.size, first <= range.upperBound - Self.size else { return [] }
@@ -29,15 +29,15 @@ struct DataPieces {
         numbers = RandomNumbers(seed: seed)
     }
 
-    var count: Int { starts.count }
+    package var count: Int { starts.count }
 
     /// `count` different pieces in the order of the disk.
-    mutating func choose(_ count: Int) -> [UInt64] {
+    package mutating func choose(_ count: Int) -> [UInt64] {
         Array(starts.shuffled(using: &numbers).prefix(count)).sorted()
     }
 
     /// Where content for a piece comes from: real data of the disk, shifted by some sectors, so that it is new to a store.
-    mutating func source(limit: UInt64) -> UInt64 {
+    package mutating func source(limit: UInt64) -> UInt64 {
         let start = starts.randomElement(using: &numbers) ?? 0
         let shifted = start + 512 * UInt64.random(in: 1..<128, using: &numbers)
         return min(shifted, limit - min(limit, Self.size))

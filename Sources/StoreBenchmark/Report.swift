@@ -34,7 +34,7 @@ package struct RowReport: Sendable, Codable {
     package var checks: [Check] = []
     package var notes: [String] = []
 
-    init(_ row: BenchmarkRow) {
+    package init(_ row: BenchmarkRow) {
         self.row = row.rawValue
         title = row.title
         target = row.target
@@ -45,8 +45,8 @@ package struct RowReport: Sendable, Codable {
         comparisons.allSatisfy(\.isMet) && checks.allSatisfy(\.hasPassed) && !(comparisons.isEmpty && checks.isEmpty)
     }
 
-    mutating func add(_ figure: Figure) { own.append(figure) }
-    mutating func check(_ what: String, _ hasPassed: Bool) { checks.append(Check(what: what, hasPassed: hasPassed)) }
+    package mutating func add(_ figure: Figure) { own.append(figure) }
+    package mutating func check(_ what: String, _ hasPassed: Bool) { checks.append(Check(what: what, hasPassed: hasPassed)) }
 }
 
 /// A number that was measured: the median of its samples.
@@ -62,7 +62,7 @@ package struct Figure: Sendable, Codable {
     /// What was run.
     package let command: String
 
-    init(_ what: String, _ unit: Unit, _ samples: [Double], command: String = "") {
+    package init(_ what: String, _ unit: Unit, _ samples: [Double], command: String = "") {
         self.what = what
         self.unit = unit
         self.samples = samples
@@ -113,7 +113,7 @@ package struct Comparison: Sendable, Codable {
 
     package var isMet: Bool { sense == .atLeast ? ratio >= limit : ratio <= limit }
 
-    init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double) {
+    package init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double) {
         self.what = what
         self.peer = peer
         self.ratio = ratio

@@ -8,20 +8,20 @@ package struct Requirement: Sendable, Hashable {
     /// What makes it print its version.
     let versionArgument: String
 
-    init(_ program: String, package: String, version: String = "--version") {
+    package init(_ program: String, package: String, version: String = "--version") {
         self.program = program
         self.package = package
         versionArgument = version
     }
 
-    static let restic = Requirement("restic", package: "restic", version: "version")
-    static let borg = Requirement("borg", package: "borgbackup")
-    static let casync = Requirement("casync", package: "casync")
-    static let qemu = Requirement("qemu-system-x86_64", package: "qemu-system-x86")
-    static let qemuImg = Requirement("qemu-img", package: "qemu-utils")
-    static let qemuIO = Requirement("qemu-io", package: "qemu-utils")
-    static let qemuNBD = Requirement("qemu-nbd", package: "qemu-utils")
-    static let nbdcopy = Requirement("nbdcopy", package: "libnbd-bin")
+    package static let restic = Requirement("restic", package: "restic", version: "version")
+    package static let borg = Requirement("borg", package: "borgbackup")
+    package static let casync = Requirement("casync", package: "casync")
+    package static let qemu = Requirement("qemu-system-x86_64", package: "qemu-system-x86")
+    package static let qemuImg = Requirement("qemu-img", package: "qemu-utils")
+    package static let qemuIO = Requirement("qemu-io", package: "qemu-utils")
+    package static let qemuNBD = Requirement("qemu-nbd", package: "qemu-utils")
+    package static let nbdcopy = Requirement("nbdcopy", package: "libnbd-bin")
 
     /// Its path; nil when it is not installed.
     package func find(searchPath: String? = ProcessInfo.processInfo.environment["PATH"]) -> String? {

@@ -2,12 +2,12 @@ import Foundation
 import Workflow
 
 /// A raw file, whose holes are not read.
-struct SparseFile: ~Copyable {
+package struct SparseFile: ~Copyable {
     private let descriptor: Int32
     private let path: String
-    let size: UInt64
+    package let size: UInt64
 
-    init(path: String) throws {
+    package init(path: String) throws {
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw WorkflowError(.missing, "\(path) cannot be opened.") }
         self.path = path
@@ -17,7 +17,7 @@ struct SparseFile: ~Copyable {
     deinit { close(descriptor) }
 
     /// Where the file has data.
-    func dataRanges() -> [Range<UInt64>] {
+    package func dataRanges() -> [Range<UInt64>] {
         var ranges: [Range<UInt64>] = []
         var position: off_t = 0
         while true {
@@ -32,7 +32,7 @@ struct SparseFile: ~Copyable {
     }
 
     /// Reads all data in pieces of at most 4 MiB.
-    func forEachDataRange(_ body: (UInt64, UnsafeRawBufferPointer) throws -> Void) throws {
+    package func forEachDataRange(_ body: (UInt64, UnsafeRawBufferPointer) throws -> Void) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         for range in dataRanges() {
@@ -48,7 +48,7 @@ struct SparseFile: ~Copyable {
         }
     }
 
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
+    package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
         var done = 0
         while done < buffer.count {
             let count = pread(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
@@ -58,7 +58,7 @@ struct SparseFile: ~Copyable {
     }
 
     /// Whether two files of the same size have the same bytes. Holes are zeros.
-    static func haveEqualBytes(_ one: String, _ other: String) throws -> Bool {
+    package static func haveEqualBytes(_ one: String, _ other: String) throws -> Bool {
         let first = try SparseFile(path: one)
         let second = try SparseFile(path: other)
         guard first.size == second.size else { return false }

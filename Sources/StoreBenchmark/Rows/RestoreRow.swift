@@ -3,7 +3,7 @@ struct RestoreRow {
     let bench: Workbench
 
     static func command(_ bench: Workbench, _ name: String, to file: String, home: String = "home") -> Program {
-        bench.worker(["restore", name, file], home: bench.path(home))
+        bench.stemma(["vm", "export", name, file, "--format", "raw"], home: bench.path(home))
     }
 
     func measure(_ report: inout RowReport) throws {
@@ -23,10 +23,9 @@ struct RestoreRow {
             bench.remove("own.raw", "peer.raw")
             try bench.synchronize()
             samples.own.append(try bench.time([own]))
-            bench.remove("own.raw.other")
             samples.peer.append(try bench.time([peer]))
         }
-        let figure = Figure("restore", .seconds, samples.own, command: bench.text(own))
+        let figure = Figure("vm export", .seconds, samples.own, command: bench.text(own))
         let other = Figure("qemu-img", .seconds, samples.peer, command: bench.text(peer))
         report.add(figure)
         report.comparisons.append(

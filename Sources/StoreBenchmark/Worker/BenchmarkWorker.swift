@@ -13,7 +13,6 @@ package struct BenchmarkWorker {
     /// Does what `words` say; what it prints is the result.
     package func run(_ words: [String]) throws -> String {
         switch (words.first ?? "", words.count) {
-        case ("restore", 3): try restore(words[1], to: words[2])
         case ("read", 2): try read(words[1])
         case ("overlay", 3): try store(overlay: words[2], of: words[1])
         case ("generations", 4): try generations(words[1], count: number(words[2]), changes: number(words[3]))
@@ -40,17 +39,6 @@ package struct BenchmarkWorker {
             throw WorkflowError(.missing, "'\(commit.name)' has no disk.")
         }
         return (id, tree)
-    }
-
-    /// Writes a disk to a raw file.
-    private func restore(_ reference: String, to file: String) throws {
-        let tree = try disk(commit(reference)).tree
-        let descriptor = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0, ftruncate(descriptor, off_t(tree.length)) == 0 else {
-            throw WorkflowError(.io, "\(file) cannot be written.")
-        }
-        defer { close(descriptor) }
-        try stemma.store.restore(tree, toDescriptor: descriptor, name: file)
     }
 
     /// Reads a whole disk.
