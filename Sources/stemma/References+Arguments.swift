@@ -37,3 +37,9 @@ extension Selection: ExpressibleByArgument {
         try? self.init(parsing: argument)
     }
 }
+
+extension StorePart: ExpressibleByArgument {
+    package init?(argument: String) {
+        self.init(parsing: argument)
+    }
+}

@@ -190,7 +190,8 @@ import Testing
     @Test func verifyNamesRefObjectPackAndOffset() throws {
         let fixture = try Fixture()
         var random = Random(82)
-        let root = try fixture.store.add("vm/a", random.bytes(300_000))
+        // One chunk to a frame.
+        let root = try fixture.store.add("vm/a", random.bytes(300_000), options: IngestOptions(compression: .none))
         try fixture.store.updateRefs(
             [RefChange("vm/b", new: try fixture.store.ref("vm/a"))], operation: "clone")
         let path = try #require(try fixture.store.files("packs").first)

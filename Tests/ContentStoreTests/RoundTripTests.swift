@@ -126,7 +126,7 @@ import Testing
         let fixture = try Fixture()
         var random = Random(5)
         let bytes = random.bytes(3_000_000)
-        let root = try fixture.store.add("a", bytes, options: IngestOptions(packSize: 200_000))
+        let root = try fixture.store.add("a", bytes, options: IngestOptions(compression: .lz4, packSize: 200_000))
         #expect(try fixture.store.statistics().packs > 10)
         #expect(try fixture.store.statistics().indexes == 1)
         #expect(try fixture.store.bytes(root) == bytes)

@@ -15,6 +15,8 @@ private final class FaultyCalls: OutputFileCalls {
         case namedOnly
         /// As `.error`, on a file system without unnamed files.
         case namedError(call: Int, number: Int32)
+        /// The process is killed at this call.
+        case death(call: Int)
     }
 
     private let fault: Fault
@@ -30,6 +32,7 @@ private final class FaultyCalls: OutputFileCalls {
         switch fault {
         case .error(let call, let error), .namedError(let call, let error):
             if number >= call { throw OutputCallError(error) }
+        case .death(let call): if number == call { kill(getpid(), SIGKILL) }
         case .shortWrites, .namedOnly: break
         }
     }
@@ -167,6 +170,25 @@ private final class FaultyCalls: OutputFileCalls {
             try write(format, to: directory("no/such/directory"), calls: nil)
         }
         #expect(missing?.code == .cannotCreate)
+    }
+
+    /// Killed in the middle: with files that have no name nothing is left, not even a partial one.
+    @Test(arguments: [false, true]) func aKilledWriterLeavesNothing(_ isRaw: Bool) async throws {
+        let directory = try TemporaryDirectory()
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = directory.path as String, isRaw = isRaw as Bool] in
+            let image = MemoryImage(seed: 6, size: 5 << 20, unit: 32_768)
+            let calls = FaultyCalls(.death(call: 6))
+            if isRaw {
+                var options = RawWriteOptions()
+                options.calls = calls
+                try RawWriter.write(image, to: "\(path)/new", options: options)
+            } else {
+                var options = Qcow2WriteOptions()
+                options.calls = calls
+                try Qcow2Writer.write(image, to: "\(path)/new", options: options)
+            }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
 
     /// A source that fails, and a caller that has enough.

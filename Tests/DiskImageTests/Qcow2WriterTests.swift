@@ -114,6 +114,23 @@ import Testing
         try expectContents(of: DiskImages.open(path: path), equal: contents)
     }
 
+    @Test(arguments: [DiskExtent.Kind.zero, .data, .unallocated])
+    func shorterLayersLeaveTheRestOfTheirLastCluster(_ kind: DiskExtent.Kind) throws {
+        let directory = try TemporaryDirectory()
+        let path = directory("new.qcow2")
+        let below = MemoryImage(seed: 11, size: 1 << 20, unit: 4096, kinds: [.data])
+        var contents = below.bytes
+        var writer = try Qcow2Writer(path: path, virtualSize: 1 << 20)
+        try writer.write(below)
+        for size in [1536, 70_000, 655_872, (1 << 20) - 512] {
+            let layer = MemoryImage(seed: 12, size: size, unit: 1024, kinds: [kind])
+            contents.replaceSubrange(0..<size, with: layer.over(Array(contents[..<size])))
+            try writer.write(layer)
+        }
+        _ = try writer.finish()
+        try expectSound(path, contents: contents)
+    }
+
     @Test func zerosHideABackingFile() throws {
         let directory = try TemporaryDirectory()
         let size = 6 << 20

@@ -246,4 +246,48 @@ enum StoppedMachine {
         try await home.stemma("vm", "list", "--read-only", "--home", home.path + "/none", expecting: 66)
         #expect(!FileManager.default.fileExists(atPath: home.path + "/none"))
     }
+
+    @Test(arguments: ["home", "bundle", "image"])
+    func damageIsRepairedFromAnotherCopy(source: String) async throws {
+        let home = try TestHome()
+        let raw = home.path + "/noise.raw"
+        let made = try await Tool.run("/bin/sh", ["-c", "head -c 8388608 /dev/urandom > \(raw)"])
+        try #require(made.status == 0)
+        try await home.stemma("vm", "create", "Mini", "--disk", raw, "--format", "raw")
+        let show = try await home.stemma("vm", "show", "Mini")
+        let bundle = home.path + "/mini.bundle"
+        try await home.stemma("store", "export", bundle, "Mini")
+        let copy = try TestHome()
+        try await copy.stemma("store", "import", bundle)
+
+        let packs = home.path + "/store/packs"
+        let names = try FileManager.default.contentsOfDirectory(atPath: packs).filter { $0.hasSuffix(".pack") }
+        let pack = URL(fileURLWithPath: packs + "/" + (try #require(names.first)))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: pack.path)
+        var bytes = try Data(contentsOf: pack)
+        for place in [bytes.count / 3, bytes.count / 2] { bytes[place] ^= 0x40 }
+        try bytes.write(to: pack)
+
+        let found = try await home.stemma("store", "verify", "--checksums", expecting: 1)
+        #expect(found.standardOutput.contains("affected: vms/Mini/head"))
+        // The parts together find as much as the whole.
+        var codes: [Int32] = []
+        for part in ["1/2", "2/2"] {
+            let output = try await Tool.run(
+                Tool.stemma(), ["store", "verify", "--deep", "--subset", part], environment: ["STEMMA_HOME": home.path])
+            codes.append(output.status)
+        }
+        #expect(codes.contains(1) && codes.allSatisfy { $0 <= 1 })
+        try await home.stemma("store", "verify", "--subset", "3/2", expecting: 64)
+        try await home.stemma("store", "verify", "--repair-from", home.path + "/none", expecting: 64)
+
+        let paths = ["home": copy.path, "bundle": bundle, "image": raw]
+        let repaired = try await home.stemma(
+            "store", "verify", "--deep", "--repair-from", try #require(paths[source]))
+        #expect(repaired.standardOutput.contains("the store is sound again"), "\(repaired.all)")
+        try await home.stemma("store", "verify", "--deep")
+        #expect(try await home.stemma("vm", "show", "Mini").standardOutput == show.standardOutput)
+        let quarantine = try FileManager.default.contentsOfDirectory(atPath: home.path + "/store/quarantine")
+        #expect(quarantine == names)
+    }
 }

@@ -36,6 +36,8 @@ package final class CachedSource: BlockSource {
     package let base: any BlockSource
     private let state: Monitor<State>
     private let ahead: WorkerPool?
+    /// Of chunks that were forgotten, for the next.
+    private let pool = MemoryPool(limit: 4 << 20)
     private let capacity: Int
 
     /// - Parameters:
@@ -185,7 +187,7 @@ package final class CachedSource: BlockSource {
             content = .zero
             return .zero
         }
-        let memory = Memory(count: Int(length))
+        let memory = pool.memory(count: Int(length))
         try base.read(at: start, into: UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<Int(length)]))
         content = .bytes(memory)
         return .bytes(memory)

@@ -29,7 +29,7 @@ extension Ingest {
                 freshBytes += record.length
             }
             guard !fresh.isEmpty else { return 0 }
-            statistics.newBytes += UInt64(freshBytes)
+            stored.newBytes += UInt64(freshBytes)
             // A pack of very many tiny objects would take much memory until it is closed.
             if let entries = writer?.entries.count, entries > Ingest.maximumEntries { try sealPack() }
             if fresh.count == frame.records.count {

@@ -80,6 +80,30 @@ final class Catalog: Sendable {
         return false
     }
 
+    /// The place of an object that is tried first, according to the indexes.
+    func firstPlace(of digest: Digest) -> ObjectPlace? {
+        guard let (index, entry) = firstEntry(of: digest) else { return nil }
+        return ObjectPlace(
+            pack: pack(index: index, Int(entry.pack)), offset: entry.offset, sizeHint: Int(entry.units) * 64)
+    }
+
+    /// The entry of an object that is used first, with the number of its index.
+    func firstEntry(of digest: Digest) -> (index: Int, entry: IndexEntry)? {
+        for (number, index) in indexes.enumerated() {
+            guard var position = index.file.firstIndex(of: digest) else { continue }
+            while position < index.file.count {
+                let entry = index.file[position]
+                guard entry.digest == digest else { break }
+                if Int(entry.pack) < index.isLive.count, index.isLive[Int(entry.pack)] { return (number, entry) }
+                position += 1
+            }
+        }
+        return nil
+    }
+
+    /// The digest of a pack by its number in an index; the caller has both from an entry of this catalog.
+    func pack(index: Int, _ pack: Int) -> Digest { indexes[index].file.packs[pack].id }
+
     /// All places of an object, according to the indexes.
     func places(of digest: Digest) -> [ObjectPlace] {
         var places: [ObjectPlace] = []

@@ -92,3 +92,22 @@ final class ByteBuffer {
         bytes.deallocate()
     }
 }
+
+/// Memory of the C heap that becomes as large as it ever needed to be. Used by one thread at a time.
+final class GrowingBuffer {
+    private var buffer: ByteBuffer
+
+    init(count: Int) {
+        buffer = ByteBuffer(count: count)
+    }
+
+    /// So many bytes, of which the first `kept` are those that were there before. What was returned earlier is not valid any more.
+    func bytes(_ count: Int, keeping kept: Int = 0) -> UnsafeMutableRawBufferPointer {
+        if count > buffer.bytes.count {
+            let larger = ByteBuffer(count: max(count, 2 * buffer.bytes.count))
+            larger.bytes.part(0, kept).copyMemory(from: UnsafeRawBufferPointer(buffer.bytes.part(0, kept)))
+            buffer = larger
+        }
+        return buffer.bytes.part(0, count)
+    }
+}

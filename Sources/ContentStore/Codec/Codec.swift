@@ -7,7 +7,7 @@ package enum Codec: UInt8, Sendable, Hashable, CaseIterable {
     case raw = 0
     /// An LZ4 block: fast, for RAM and disks in use.
     case lz4 = 1
-    /// A zstd frame: smaller, for what is cold or sent.
+    /// A zstd frame: smaller, for disks.
     case zstd = 2
 }
 
@@ -20,11 +20,23 @@ package enum Compression: Sendable, Hashable {
 }
 
 extension Compression {
+    /// How many chunks of a disk, side by side in the guest, share a frame unless an ingest says otherwise.
+    ///
+    /// zstd finds more to match in four chunks than in one (5 % smaller, and a little faster); LZ4 looks back 64 KiB at most, and what
+    /// is not compressed gains nothing.
+    package var usualChunksPerFrame: Int {
+        switch self {
+        case .none, .lz4: 1
+        case .zstd: 4
+        }
+    }
+
     /// Compresses into `target` if that saves at least a sixteenth.
     ///
+    /// - Parameter context: tables of the compressors, used by one thread at a time; without them each call makes its own.
     /// - Returns: the codec and the number of bytes in `target`; nil when the bytes are better stored raw.
     func compress(
-        _ plain: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+        _ plain: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, with context: CodecContext? = nil
     ) -> (codec: Codec, count: Int)? {
         let limit = plain.count - max(1, plain.count / 16)
         let room = min(limit, target.count)
@@ -41,7 +53,12 @@ extension Compression {
                 sourceCount, roomCount)
             return count > 0 ? (.lz4, Int(count)) : nil
         case .zstd(let level):
-            let count = ZSTD_compress(destination, room, source, plain.count, level)
+            let count: Int
+            if let compressor = context?.compressor {
+                count = ZSTD_compressCCtx(compressor, destination, room, source, plain.count, level)
+            } else {
+                count = ZSTD_compress(destination, room, source, plain.count, level)
+            }
             return ZSTD_isError(count) == 0 && count > 0 ? (.zstd, count) : nil
         }
     }
@@ -51,7 +68,11 @@ extension Codec {
     /// Decodes exactly `plain.count` bytes; false when the stored bytes are not that.
     ///
     /// Both libraries stay inside the two buffers whatever the stored bytes are.
-    func decode(_ stored: UnsafeRawBufferPointer, into plain: UnsafeMutableRawBufferPointer) -> Bool {
+    ///
+    /// - Parameter context: tables of the decompressors, used by one thread at a time; without them each call makes its own.
+    func decode(
+        _ stored: UnsafeRawBufferPointer, into plain: UnsafeMutableRawBufferPointer, with context: CodecContext? = nil
+    ) -> Bool {
         guard let source = stored.baseAddress, let destination = plain.baseAddress else {
             return stored.isEmpty && plain.isEmpty
         }
@@ -69,8 +90,39 @@ extension Codec {
                 storedCount, plainCount)
             return count == plainCount
         case .zstd:
-            let count = ZSTD_decompress(destination, plain.count, source, stored.count)
+            let count: Int
+            if let decompressor = context?.decompressor {
+                count = ZSTD_decompressDCtx(decompressor, destination, plain.count, source, stored.count)
+            } else {
+                count = ZSTD_decompress(destination, plain.count, source, stored.count)
+            }
             return ZSTD_isError(count) == 0 && count == plain.count
         }
+    }
+}
+
+/// The tables of zstd, made when first needed and used again for every frame: making them takes longer than decoding 4 KiB.
+///
+/// `@unchecked Sendable`: it is used by one thread at a time, the one that took it from a ``Pool``.
+final class CodecContext: @unchecked Sendable {
+    private var madeCompressor: OpaquePointer?
+    private var madeDecompressor: OpaquePointer?
+
+    /// nil when there is no memory for it.
+    fileprivate var compressor: OpaquePointer? {
+        if madeCompressor == nil { madeCompressor = ZSTD_createCCtx() }
+        return madeCompressor
+    }
+
+    /// nil when there is no memory for it.
+    fileprivate var decompressor: OpaquePointer? {
+        if madeDecompressor == nil { madeDecompressor = ZSTD_createDCtx() }
+        return madeDecompressor
+    }
+
+    deinit {
+        // Both accept null.
+        ZSTD_freeCCtx(madeCompressor)
+        ZSTD_freeDCtx(madeDecompressor)
     }
 }

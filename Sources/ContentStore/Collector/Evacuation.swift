@@ -164,13 +164,3 @@ struct Evacuation {
         }
     }
 }
-
-extension Frame {
-    /// Whether object `index` is what its record says. A list of parts must be one; its parts are checked where they are.
-    func isSound(_ index: Int) -> Bool {
-        guard let range = object(index) else { return false }
-        guard records[index].isIndirect else { return true }
-        let list = Array(bytes[range])
-        return PartList(parsing: list.span.bytes) != nil
-    }
-}

@@ -133,15 +133,32 @@ final class IndexFile: Sendable {
     }
 
     /// The first entry of a digest, or nil when there is none. Further ones follow it.
+    ///
+    /// Digests are spread evenly, so the place of one among n follows from its value, give or take the root of n: most looks are at
+    /// neighbours.
     func firstIndex(of digest: Digest) -> Int? {
         let byte = Int(digest.words.0 >> 56)
         var low = bound(below: byte)
         var high = bound(below: byte + 1)
-        while low < high {
-            let middle = low + (high - low) / 2
-            if self.digest(middle) < digest { low = middle + 1 } else { high = middle }
+        // Everything before `low` is less, everything from `high` on is not. In a damaged index the search ends all the same, somewhere.
+        if high - low > 16 {
+            let share = (digest.words.0 << 8).multipliedFullWidth(by: UInt64(high - low)).high
+            let guess = min(low + Int(share), high - 1)
+            let margin = 2 << ((Int.bitWidth - (high - low).leadingZeroBitCount) / 2)
+            if self.digest(guess) < digest {
+                low = guess + 1
+                if high - low > margin { narrow(&low, &high, at: low + margin, digest) }
+            } else {
+                high = guess
+                if high - low > margin { narrow(&low, &high, at: high - margin, digest) }
+            }
         }
+        while low < high { narrow(&low, &high, at: low + (high - low) / 2, digest) }
         guard low < count, self.digest(low) == digest else { return nil }
         return low
+    }
+
+    private func narrow(_ low: inout Int, _ high: inout Int, at middle: Int, _ digest: Digest) {
+        if self.digest(middle) < digest { low = middle + 1 } else { high = middle }
     }
 }

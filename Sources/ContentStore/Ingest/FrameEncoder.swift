@@ -28,9 +28,19 @@ struct FrameBuilder {
     }
 }
 
-/// Makes frames. Has no state, so that several threads may.
+/// Makes frames; several threads may at the same time.
 struct FrameEncoder: Sendable {
+    /// What frames of disks, nodes and blobs are compressed with.
     let compression: Compression
+    /// What frames of pages are compressed with.
+    let memoryCompression: Compression
+    /// Tables of the compressors, one set for each thread at work.
+    private let contexts = Pool<CodecContext>(limit: 16) { CodecContext() }
+
+    init(compression: Compression, memoryCompression: Compression? = nil) {
+        self.compression = compression
+        self.memoryCompression = memoryCompression ?? compression
+    }
 
     /// How much room a frame may need.
     static func bound(plain: Int, records: Int) -> Int {
@@ -48,7 +58,8 @@ struct FrameEncoder: Sendable {
         let room = target.part(headerSize, plain.count)
         var codec = Codec.raw
         var count = plain.count
-        if let compressed = compression.compress(plain, into: room) {
+        let compression = content == .pages ? memoryCompression : compression
+        if let compressed = contexts.with({ compression.compress(plain, into: room, with: $0) }) {
             codec = compressed.codec
             count = compressed.count
         } else {

@@ -1,40 +1,38 @@
 /// The unit in which leaves are hashed and compressed.
 enum LeafBatch {
     /// Bytes of a full batch.
-    static let size = 2 << 20
+    static let size = 4 << 20
     /// How many pieces a batch is cut into, so that several threads have something to do.
     static let pieces = 16
 }
 
 extension Ingest {
-    /// Stores leaves that lie one after the other; returns their digests.
+    /// Stores leaves that lie one after the other; returns their digests. The caller keeps all other uses of the ingest away.
     ///
     /// All cores hash while one of them writes the frames of the batch before; then all compress what is new.
-    ///
-    /// - Parameter bytes: a multiple of the leaf size, at most `LeafBatch.size`.
-    func storeLeaves(_ bytes: UnsafeRawBufferPointer, kind: TreeKind) throws(StoreError) -> [Digest] {
-        try guarded { () throws(StoreError) in
-            let leafSize = TreeShape(kind).leafSize
-            let digests = try hash(bytes, leafSize: leafSize)
-            var fresh: [Int] = []
-            var seen: Set<Digest> = []
-            for (index, digest) in digests.enumerated() {
-                if contains(digest) || !seen.insert(digest).inserted {
-                    statistics.leavesReused += 1
-                } else {
-                    fresh.append(index)
-                }
+    func processLeaves(
+        _ bytes: UnsafeRawBufferPointer, _ positions: [UInt64], kind: TreeKind
+    ) throws(StoreError) -> [Digest] {
+        let leafSize = TreeShape(kind).leafSize
+        let digests = try hash(bytes, leafSize: leafSize)
+        var fresh: [Int] = []
+        var seen: Set<Digest> = []
+        for (index, digest) in digests.enumerated() {
+            if contains(digest) || !seen.insert(digest).inserted {
+                stored.leavesReused += 1
+            } else {
+                fresh.append(index)
             }
-            statistics.leaves += UInt64(digests.count)
-            statistics.newBytes += UInt64(fresh.count * leafSize)
-            if !fresh.isEmpty {
-                switch kind {
-                case .disk: try storeChunks(bytes, digests, fresh)
-                case .memory: try storePages(bytes, digests, fresh)
-                }
-            }
-            return digests
         }
+        stored.leaves += UInt64(digests.count)
+        stored.newBytes += UInt64(fresh.count * leafSize)
+        if !fresh.isEmpty {
+            switch kind {
+            case .disk: try storeChunks(bytes, digests, positions, fresh)
+            case .memory: try storePages(bytes, digests, fresh)
+            }
+        }
+        return digests
     }
 
     private func hash(_ bytes: UnsafeRawBufferPointer, leafSize: Int) throws(StoreError) -> [Digest] {
@@ -62,17 +60,30 @@ extension Ingest {
         return digests
     }
 
+    /// Puts new chunks together that are side by side in the batch and of one aligned block of the disk, so that a read of the block finds
+    /// them in one frame.
     private func storeChunks(
-        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ fresh: [Int]
+        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ positions: [UInt64], _ fresh: [Int]
     ) throws(StoreError) {
         let leafSize = TreeShape(.disk).leafSize
-        try encode(count: fresh.count, content: .chunks, plainSize: leafSize, recordsPerFrame: 1) { index in
-            let leaf = fresh[index]
-            return (
-                bytes.part(leaf * leafSize, leafSize),
-                [ObjectRecord(digest: digests[leaf], length: leafSize, isIndirect: false)]
-            )
+        let perFrame = UInt64(options.chunksPerFrame)
+        var groups: [Range<Int>] = []
+        for index in fresh {
+            if let last = groups.last, last.upperBound == index,
+                positions[last.lowerBound] / perFrame == positions[index] / perFrame,
+                last.count < options.chunksPerFrame
+            {
+                groups[groups.count - 1] = last.lowerBound..<index + 1
+            } else {
+                groups.append(index..<index + 1)
+            }
         }
+        let frames = groups.map { group in
+            FramePlan(
+                plain: bytes.part(group.lowerBound * leafSize, group.count * leafSize),
+                records: group.map { ObjectRecord(digest: digests[$0], length: leafSize, isIndirect: false) })
+        }
+        try encode(frames, .chunks)
     }
 
     /// Puts new pages together, after those left over from before, in frames of 16; keeps what fills none.
@@ -90,14 +101,12 @@ extension Ingest {
         }
         let frames = records.count / perFrame
         try plain.withBytes { plain throws(StoreError) in
-            try encode(
-                count: frames, content: .pages, plainSize: perFrame * leafSize, recordsPerFrame: perFrame
-            ) { index in
-                (
-                    plain.part(index * perFrame * leafSize, perFrame * leafSize),
-                    Array(records[index * perFrame..<(index + 1) * perFrame])
-                )
+            let plans = (0..<frames).map { index in
+                FramePlan(
+                    plain: plain.part(index * perFrame * leafSize, perFrame * leafSize),
+                    records: Array(records[index * perFrame..<(index + 1) * perFrame]))
             }
+            try encode(plans, .pages)
             pages.removeAll()
             for index in frames * perFrame..<records.count {
                 pages.append(plain.part(index * leafSize, leafSize), records[index])
@@ -106,26 +115,34 @@ extension Ingest {
         }
     }
 
+    /// What goes into one frame.
+    private struct FramePlan {
+        let plain: UnsafeRawBufferPointer
+        let records: [ObjectRecord]
+    }
+
     /// Encodes frames on all cores, then adds them to the pack in order.
-    private func encode(
-        count: Int, content: FrameContent, plainSize: Int, recordsPerFrame: Int,
-        _ frame: (Int) -> (plain: UnsafeRawBufferPointer, records: [ObjectRecord])
-    ) throws(StoreError) {
-        guard count > 0 else { return }
+    private func encode(_ frames: [FramePlan], _ content: FrameContent) throws(StoreError) {
+        guard !frames.isEmpty else { return }
         let encoder = encoder
-        let bound = FrameEncoder.bound(plain: plainSize, records: recordsPerFrame)
-        let slots = encodeBuffer(count * bound)
-        // Unsafe: iteration i writes to slot i and to element i only, and nothing runs any more when this returns.
-        let sizes = [Int](unsafeUninitializedCapacity: count) { sizes, initialized in
-            Parallel.perform(count) { index in
-                let (plain, records) = frame(index)
-                let size = encoder.encode(plain, records, content, into: slots.part(index * bound, bound))
+        var total = 0
+        let starts = frames.map { frame in
+            defer { total += FrameEncoder.bound(plain: frame.plain.count, records: frame.records.count) }
+            return total
+        }
+        let room = encodeBuffer(total)
+        // Unsafe: iteration i writes to its own part of the room and to element i only, and nothing runs any more when this returns.
+        let sizes = [Int](unsafeUninitializedCapacity: frames.count) { sizes, initialized in
+            Parallel.perform(frames.count) { index in
+                let frame = frames[index]
+                let bound = FrameEncoder.bound(plain: frame.plain.count, records: frame.records.count)
+                let size = encoder.encode(frame.plain, frame.records, content, into: room.part(starts[index], bound))
                 sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: size)
             }
-            initialized = count
+            initialized = frames.count
         }
         for (index, size) in sizes.enumerated() {
-            try append(UnsafeRawBufferPointer(slots.part(index * bound, size)), frame(index).records)
+            try append(UnsafeRawBufferPointer(room.part(starts[index], size)), frames[index].records)
         }
     }
 }

@@ -4,7 +4,13 @@
 /// lease from its beginning until ``close()`` or the end of its life, so that what it relies on is not collected meanwhile.
 package final class Ingest {
     /// What was done so far.
-    package internal(set) var statistics = IngestStatistics()
+    package var statistics: IngestStatistics {
+        settle()
+        var sum = stored
+        sum.bytesRead = bytesGiven
+        sum.leavesZero = leavesZero
+        return sum
+    }
 
     let store: ContentStore
     let options: IngestOptions
@@ -15,6 +21,13 @@ package final class Ingest {
     /// Objects of this ingest that will have all they need when it is finished, unless a collection runs meanwhile.
     var complete: Set<Digest> = []
     let encoder: FrameEncoder
+    /// What leaves and objects came to. Leaves are counted by the thread that stores them.
+    var stored = IngestStatistics()
+    /// What editors and blobs were given, counted by the owner's thread.
+    var bytesGiven: UInt64 = 0
+    var leavesZero: UInt64 = 0
+    /// Leaves that other threads store just now; until it is done nothing else of the ingest may be touched.
+    var activeJob: LeafJob?
     private var lease: Lease?
     private var state = State.open
     private(set) var writer: PackWriter?
@@ -42,7 +55,8 @@ package final class Ingest {
     ) throws(StoreError) {
         self.store = store
         self.options = options
-        encoder = FrameEncoder(compression: options.compression)
+        encoder = FrameEncoder(
+            compression: options.compression, memoryCompression: options.memoryCompression)
         lease = try store.lease(label: label)
         epoch = try store.epoch()
         let catalog = try store.keeper.reload()
@@ -71,7 +85,7 @@ package final class Ingest {
             throw StoreError(.invalid, "a blob of \(bytes.count) bytes is too large; keep it as a disk")
         }
         return try guarded { () throws(StoreError) in
-            statistics.bytesRead += UInt64(bytes.count)
+            bytesGiven += UInt64(bytes.count)
             let digest = Digest(of: bytes)
             complete.insert(digest)
             if bytes.count <= PartList.partSize {
@@ -92,7 +106,9 @@ package final class Ingest {
         var position = 0
         while bytes.count - position >= PartList.partSize {
             let count = min(LeafBatch.size, bytes.count - position) & ~(PartList.partSize - 1)
-            parts += try storeLeaves(bytes.part(position, count), kind: .disk)
+            let first = UInt64(position / PartList.partSize)
+            let positions = (0..<UInt64(count / PartList.partSize)).map { first + $0 }
+            parts += try processLeaves(bytes.part(position, count), positions, kind: .disk)
             position += count
         }
         if position < bytes.count {
@@ -106,6 +122,7 @@ package final class Ingest {
 
     /// Stores a commit; returns its digest. What it refers to must be in the store or in this ingest.
     package func putCommit(_ commit: Commit) throws(StoreError) -> Digest {
+        settle()
         let needed = commit.parents + commit.blobs.values + commit.trees.values.compactMap(\.digest)
         for digest in needed where !contains(digest) {
             // Another process may have added it since the ingest began.
@@ -153,7 +170,7 @@ package final class Ingest {
         if !small.fits(bytes.count), !small.isEmpty { try sealFrame(&small) }
         small.append(bytes, ObjectRecord(digest: digest, length: bytes.count, isIndirect: isIndirect))
         own.open.insert(digest)
-        statistics.newBytes += UInt64(bytes.count)
+        stored.newBytes += UInt64(bytes.count)
         if small.plain.count >= FrameHeader.usualPlainLength { try sealFrame(&small) }
     }
 
@@ -174,14 +191,14 @@ package final class Ingest {
         }
         try currentWriter().append(frame, records)
         for record in records { own.open.remove(record.digest) }
-        statistics.storedBytes += UInt64(frame.count + PackFormat.tableEntrySize)
+        stored.storedBytes += UInt64(frame.count + PackFormat.tableEntrySize)
     }
 
     /// The pack being written.
     func currentWriter() throws(StoreError) -> PackWriter {
         if let writer { return writer }
         let new = try PackWriter(store, temporaryName: "\(leaseID).\(own.order.count).pack.part")
-        statistics.storedBytes += UInt64(PackFormat.headerSize + PackFormat.trailerSize)
+        stored.storedBytes += UInt64(PackFormat.headerSize + PackFormat.trailerSize)
         writer = new
         return new
     }
@@ -272,6 +289,7 @@ package final class Ingest {
 
     /// Ends the ingest and its lease. What was not finished is gone.
     package func close() {
+        settle()
         if case .open = state { discard() }
         if case .failed = state { discard() }
         state = .closed
@@ -291,18 +309,31 @@ package final class Ingest {
 
     /// Runs a step that writes. After one that failed the ingest cannot go on: a frame or pack may be half written.
     func guarded<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        settle()
+        try checkOpen()
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            state = .failed(error)
+            throw error
+        }
+    }
+
+    /// Waits for leaves that other threads store.
+    func settle() {
+        guard let job = activeJob else { return }
+        activeJob = nil
+        if case .failure(let error) = job.wait() { state = .failed(error) }
+    }
+
+    /// Throws unless the ingest can go on.
+    func checkOpen() throws(StoreError) {
         switch state {
         case .open: break
         case .finished, .closed: throw StoreError(.closed, "the ingest has ended; begin another one")
         case .failed(let error):
             throw StoreError(
                 .closed, "the ingest has failed before; begin another one", path: error.path, cause: error.description)
-        }
-        do throws(StoreError) {
-            return try body()
-        } catch {
-            state = .failed(error)
-            throw error
         }
     }
 }

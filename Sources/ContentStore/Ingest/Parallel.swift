@@ -1,7 +1,11 @@
 import Dispatch
+import Glibc
 
 /// Runs independent pieces of one computation on all cores.
 enum Parallel {
+    /// How many threads can run at the same time.
+    static var cores: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
     /// Calls `body` once for each number below `count`, some at the same time, and returns when all are done.
     ///
     /// The body is not `Sendable`, because it fills buffers that the caller owns: the caller guarantees that no two calls touch the same

@@ -22,10 +22,10 @@ struct StoredFrame: Sendable {
     }
 
     /// Decodes into a buffer of exactly the plain length; false when the stored bytes do not decode.
-    func decode(into plain: UnsafeMutableRawBufferPointer) -> Bool {
+    func decode(into plain: UnsafeMutableRawBufferPointer, with context: CodecContext? = nil) -> Bool {
         guard plain.count == header.plainLength else { return false }
         return bytes.withUnsafeBytes {
-            header.codec.decode($0.part(header.size, header.storedLength), into: plain)
+            header.codec.decode($0.part(header.size, header.storedLength), into: plain, with: context)
         }
     }
 }
@@ -41,14 +41,24 @@ final class Frame: Sendable {
     private let checked = Atomic<UInt64>(0)
 
     /// Decodes a frame; nil when the stored bytes do not decode.
-    init?(_ stored: StoredFrame) {
+    convenience init?(_ stored: StoredFrame, with context: CodecContext? = nil) {
+        self.init(stored.header) { stored.decode(into: $0, with: context) }
+    }
+
+    /// Decodes a frame that is in memory and was checked; nil when the stored bytes do not decode.
+    convenience init?(_ view: FrameView, stored: UnsafeRawBufferPointer, with context: CodecContext) {
+        self.init(FrameHeader(view)) { view.codec.decode(stored, into: $0, with: context) }
+    }
+
+    private init?(_ header: FrameHeader, decode: (UnsafeMutableRawBufferPointer) -> Bool) {
         var isDecoded = false
-        bytes = [UInt8](unsafeUninitializedCapacity: stored.header.plainLength) { buffer, count in
-            isDecoded = stored.decode(into: UnsafeMutableRawBufferPointer(buffer))
-            count = isDecoded ? stored.header.plainLength : 0
+        bytes = [UInt8](unsafeUninitializedCapacity: header.plainLength) { buffer, count in
+            isDecoded = decode(
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<header.plainLength]))
+            count = isDecoded ? header.plainLength : 0
         }
-        records = stored.header.records
-        content = stored.header.content
+        records = header.records
+        content = header.content
         var position = 0
         starts = records.map { record in
             defer { position += record.length }
@@ -62,9 +72,14 @@ final class Frame: Sendable {
         records.firstIndex { $0.digest == digest }
     }
 
+    /// Where the bytes of object `index` are. That they are the ones that were stored is known from the CRC of the frame only.
+    func range(of index: Int) -> Range<Int> {
+        starts[index]..<starts[index] + records[index].length
+    }
+
     /// The bytes of object `index`, if they have its digest (for an indirect one: without that check, its parts are checked).
     func object(_ index: Int) -> Range<Int>? {
-        let range = starts[index]..<starts[index] + records[index].length
+        let range = range(of: index)
         if records[index].isIndirect { return range }
         let bit: UInt64 = index < 64 ? 1 << UInt64(index) : 0
         if checked.load(ordering: .relaxed) & bit != 0 { return range }

@@ -22,9 +22,9 @@ struct FrameHeader: Hashable, Sendable {
     static let recordSize = 36
     /// The most plain bytes of a frame.
     static let maximumPlainLength = 1 << 20
-    /// The most plain bytes of a frame of ordinary objects; only lists of parts may need more.
+    /// The most plain bytes of a frame of pages or small objects; only lists of parts may need more.
     static let usualPlainLength = 65_536
-    private static let indirectBit: UInt32 = 1 << 31
+    static let indirectBit: UInt32 = 1 << 31
 
     var codec: Codec
     var content: FrameContent
@@ -59,39 +59,19 @@ struct FrameHeader: Hashable, Sendable {
 
     /// Reads and checks a header; nil when it is cut short or anything in it is wrong.
     init?(parsing bytes: RawSpan) {
-        guard
-            let size = FrameHeader.size(announcedBy: bytes), size <= bytes.byteCount,
-            let codecByte = bytes.integer(UInt8.self, at: 4), let codec = Codec(rawValue: codecByte),
-            let contentByte = bytes.integer(UInt8.self, at: 5), let content = FrameContent(rawValue: contentByte),
-            let plainLength = bytes.integer(UInt32.self, at: 8), plainLength <= FrameHeader.maximumPlainLength,
-            let storedLength = bytes.integer(UInt32.self, at: 12), storedLength <= plainLength,
-            codec != .raw || storedLength == plainLength,
-            let storedCRC = bytes.integer(UInt32.self, at: 16),
-            let headerCRC = bytes.integer(UInt32.self, at: 20)
-        else { return nil }
-        let actualCRC = bytes.withUnsafeBytes { buffer in
-            CRC32C.checksum(
-                buffer.part(FrameHeader.fixedSize, size - FrameHeader.fixedSize),
-                continuing: CRC32C.checksum(buffer.part(0, 20)))
+        let header = bytes.withUnsafeBytes { buffer in FrameView(buffer).map { FrameHeader($0) } }
+        guard let header else { return nil }
+        self = header
+    }
+
+    init(_ view: FrameView) {
+        let records = (0..<view.count).map { index in
+            ObjectRecord(
+                digest: view.digest(of: index), length: view.length(of: index), isIndirect: view.isIndirect(index))
         }
-        guard actualCRC == headerCRC else { return nil }
-        var records: [ObjectRecord] = []
-        records.reserveCapacity((size - FrameHeader.fixedSize) / FrameHeader.recordSize)
-        var total = 0
-        for offset in stride(from: FrameHeader.fixedSize, to: size, by: FrameHeader.recordSize) {
-            guard let digest = bytes.digest(at: offset), let word = bytes.integer(UInt32.self, at: offset + 32) else {
-                return nil
-            }
-            let length = Int(word & ~FrameHeader.indirectBit)
-            total += length
-            guard total <= Int(plainLength) else { return nil }
-            records.append(
-                ObjectRecord(digest: digest, length: length, isIndirect: word & FrameHeader.indirectBit != 0))
-        }
-        guard total == Int(plainLength) else { return nil }
         self.init(
-            codec: codec, content: content, plainLength: Int(plainLength), storedLength: Int(storedLength),
-            storedCRC: storedCRC, records: records)
+            codec: view.codec, content: view.content, plainLength: view.plainLength, storedLength: view.storedLength,
+            storedCRC: view.storedCRC, records: records)
     }
 
     /// Writes the header. The caller guarantees `size` bytes of room.

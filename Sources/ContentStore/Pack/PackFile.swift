@@ -60,6 +60,37 @@ final class PackFile: Sendable {
         bytes += try read(at: offset + UInt64(bytes.count), count: count - bytes.count)
     }
 
+    /// Reads a frame into a buffer that is made larger when it must be, and checks the CRC of its header.
+    ///
+    /// - Returns: the frame, valid until the buffer is used again. The stored bytes are all there; their CRC is not checked yet.
+    func frame(
+        at offset: UInt64, sizeHint: Int, into buffer: GrowingBuffer
+    ) throws(StoreError) -> FrameView {
+        guard offset < size else { throw damage("a frame is expected", at: offset) }
+        let most = size - offset
+        var count = Int(min(UInt64(max(sizeHint, FrameHeader.fixedSize)), most))
+        try read(into: buffer.bytes(count), at: offset)
+        func complete(to needed: Int) throws(StoreError) {
+            guard needed > count else { return }
+            guard UInt64(needed) <= most else { throw damage("\(needed) bytes are expected", at: offset) }
+            try read(into: buffer.bytes(needed, keeping: count).part(count, needed - count), at: offset + UInt64(count))
+            count = needed
+        }
+        // Unsafe: the span does not outlive the statement, and the buffer does not change in it.
+        if let headerSize = FrameHeader.size(announcedBy: UnsafeRawBufferPointer(buffer.bytes(count)).bytes) {
+            try complete(to: headerSize)
+        }
+        guard let header = FrameView(UnsafeRawBufferPointer(buffer.bytes(count))) else {
+            throw damage("there is no sound frame header", at: offset)
+        }
+        guard header.frameSize > count else { return header }
+        try complete(to: header.frameSize)
+        guard let frame = FrameView(UnsafeRawBufferPointer(buffer.bytes(count))) else {
+            throw damage("there is no sound frame header", at: offset)
+        }
+        return frame
+    }
+
     /// Reads the header of a frame, and nothing of its bytes.
     func frameHeader(at offset: UInt64) throws(StoreError) -> FrameHeader {
         let guess = FrameHeader.fixedSize + 16 * FrameHeader.recordSize

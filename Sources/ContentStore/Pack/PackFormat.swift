@@ -1,5 +1,5 @@
 /// The fixed parts of a pack. See <doc:Format#Packs>.
-enum PackFormat {
+package enum PackFormat {
     static let magic: StaticString = "STEMPACK"
     static let endMagic: StaticString = "STEMPEND"
     static let version: UInt32 = 1
@@ -7,7 +7,7 @@ enum PackFormat {
     static let trailerSize = 40
     static let tableEntrySize = 8
     /// The size that a writer does not exceed, unless told otherwise.
-    static let targetSize = 64 << 20
+    package static let targetSize = 64 << 20
     /// The size that no pack reaches.
     static let maximumSize: UInt64 = 1 << 32
 

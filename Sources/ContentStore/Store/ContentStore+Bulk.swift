@@ -1,6 +1,3 @@
-import Glibc
-import Synchronization
-
 extension ContentStore {
     /// Reads the data of a tree, or of a range of it, on all cores.
     ///
@@ -15,21 +12,7 @@ extension ContentStore {
         of tree: TreeRoot, in range: Range<UInt64>? = nil, options: BulkReadOptions = BulkReadOptions(),
         _ body: @escaping @Sendable (_ offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws -> Void
     ) throws -> BulkReadStatistics {
-        let range = range ?? 0..<tree.length
-        let step: UInt64 = 1 << 20
-        var statistics = BulkReadStatistics()
-        for extent in try extents(of: tree, from: range.lowerBound, length: range.upperBound - range.lowerBound)
-        where extent.kind == .data {
-            var position = extent.offset
-            while position < extent.offset + extent.length {
-                let count = min(step, extent.offset + extent.length - position)
-                let bytes = try read(tree, at: position, count: Int(count))
-                try bytes.withUnsafeBytes { try body(position, $0) }
-                statistics.bytes += count
-                position += count
-            }
-        }
-        return statistics
+        try readBulk(tree, range ?? 0..<tree.length, ClosureSink(body: body), options)
     }
 
     /// Fills memory with bytes of a tree, on all cores: `buffer.count` bytes from `offset` on.
@@ -41,13 +24,16 @@ extension ContentStore {
         _ buffer: UnsafeMutableRawBufferPointer, from tree: TreeRoot, at offset: UInt64 = 0, isZeroed: Bool,
         options: BulkReadOptions = BulkReadOptions()
     ) throws(StoreError) -> BulkReadStatistics {
-        try read(tree, at: offset, into: buffer)
-        return BulkReadStatistics()
+        try checkRange(tree, offset, UInt64(buffer.count))
+        let sink = MemorySink(memory: buffer, origin: offset, wantsZeros: !isZeroed)
+        let range = offset..<offset + UInt64(buffer.count)
+        return try withStoreErrors { try readBulk(tree, range, sink, options) }
     }
 
-    /// Writes a tree to a file or block device, on all cores, with holes where the tree is zero.
+    /// Writes a tree to a file or block device, on all cores.
     ///
-    /// What was in the file is replaced; the file is made at least `offset` plus the length of the tree long, and not shorter.
+    /// At offset 0 of a file, the file is replaced: it becomes as long as the tree, with holes where the tree is zero. Elsewhere in a file
+    /// and on a device zeros are written, and what is before and behind stays. Nothing is synchronized.
     ///
     /// - Parameters:
     ///   - descriptor: open for writing, not for appending; its position is not used.
@@ -59,16 +45,29 @@ extension ContentStore {
         _ tree: TreeRoot, toDescriptor descriptor: Int32, at offset: UInt64 = 0, name: String,
         options: BulkReadOptions = BulkReadOptions()
     ) throws(StoreError) -> BulkReadStatistics {
-        let fileSystem = fileSystem
+        try checkRange(tree, 0, tree.length)
+        let sink = try FileSink(
+            descriptor, name: name, origin: offset, length: tree.length, fileSystem: fileSystem)
+        return try withStoreErrors { try readBulk(tree, 0..<tree.length, sink, options) }
+    }
+
+    private func readBulk(
+        _ tree: TreeRoot, _ range: Range<UInt64>, _ sink: some BulkSink, _ options: BulkReadOptions
+    ) throws -> BulkReadStatistics {
+        try checkRange(tree, range.lowerBound, range.upperBound - range.lowerBound)
+        let reader = BulkReader(
+            store: self, tree: tree, shape: TreeShape(tree.kind), range: range, sink: sink, options: options)
+        return try reader.run()
+    }
+
+    /// Runs what throws nothing but errors of the store.
+    private func withStoreErrors<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
-            return try forEachPiece(of: tree, options: options) { position, bytes in
-                try FileDescriptor.write(
-                    bytes, to: descriptor, at: offset + position, path: name, fileSystem: fileSystem)
-            }
+            return try body()
         } catch let error as StoreError {
             throw error
         } catch {
-            throw StoreError(.io, "restoring a tree failed", path: name, cause: "\(error)")
+            throw StoreError(.io, "reading a tree failed", path: path, cause: "\(error)")
         }
     }
 }

@@ -21,6 +21,14 @@ extension ContentStore {
     ) throws(StoreError) -> Result {
         var failure: StoreError?
         var catalog = try keeper.catalog()
+        // Nearly always the first place is the only one, and good.
+        if let place = catalog.firstPlace(of: digest) {
+            do throws(StoreError) {
+                return try body(place)
+            } catch {
+                try excuse(error, at: place)
+            }
+        }
         var attempt = 0
         while attempt < 4 {
             var isPackGone = false
@@ -28,15 +36,9 @@ extension ContentStore {
                 do throws(StoreError) {
                     return try body(place)
                 } catch {
-                    switch error.code {
+                    try excuse(error, at: place)
                     // The pack is gone, or this copy cannot be read: there may be another.
-                    case .notFound: isPackGone = true
-                    case .damaged, .io:
-                        failure = error
-                        // Should the pack be replaced by a sound one, that one is to be opened.
-                        openPacks.withLock { $0.remove(place.pack) }
-                    default: throw error
-                    }
+                    if error.code == .notFound { isPackGone = true } else { failure = error }
                 }
             }
             if isPackGone || attempt == 0 {
@@ -58,6 +60,21 @@ extension ContentStore {
                 .notFound, "the store has no object \(digest.short); `store verify` lists what needs it", path: path)
     }
 
+    /// Throws the error on, unless it is one of this copy only, and another may be good.
+    private func excuse(_ error: StoreError, at place: ObjectPlace) throws(StoreError) {
+        guard ContentStore.mayHaveAnotherCopy(error) else { throw error }
+        // Should the pack be replaced by a sound one, that one is to be opened.
+        if error.code != .notFound { openPacks.withLock { $0.remove(place.pack) } }
+    }
+
+    /// Whether an error is one of a pack: gone, or damaged.
+    static func mayHaveAnotherCopy(_ error: StoreError) -> Bool {
+        switch error.code {
+        case .notFound, .damaged, .io: true
+        default: false
+        }
+    }
+
     /// A pack, kept open.
     func pack(_ id: Digest) throws(StoreError) -> PackFile {
         if let pack = openPacks.withLock({ $0.value(for: id) }) { return pack }
@@ -68,29 +85,48 @@ extension ContentStore {
 
     /// A decoded frame, from the cache or its pack.
     func frame(at place: ObjectPlace) throws(StoreError) -> Frame {
-        let key = FrameKey(pack: place.pack, offset: place.offset)
+        let key = FrameKey(place)
         if let frame = frames.withLock({ $0.value(for: key) }) { return frame }
-        let pack = try pack(place.pack)
-        guard let frame = Frame(try pack.frame(at: UInt64(place.offset), sizeHint: place.sizeHint)) else {
-            throw pack.damage("a frame does not decode", at: UInt64(place.offset))
+        return try flights.alone(key) { () throws(StoreError) in
+            // Another thread may have decoded it meanwhile.
+            if let frame = frames.withLock({ $0.value(for: key) }) { return frame }
+            let frame = try scratches.with { scratch throws(StoreError) in
+                let view = try self.frame(at: place, into: scratch)
+                guard let stored = view.checkedBytes() else {
+                    throw damage(place, "the bytes of the frame are damaged")
+                }
+                guard let frame = Frame(view, stored: stored, with: scratch.codec) else {
+                    throw damage(place, "a frame does not decode")
+                }
+                return frame
+            }
+            frames.withLock { $0.insert(frame, for: key, cost: frame.bytes.count + 512) }
+            return frame
         }
-        frames.withLock { $0.insert(frame, for: key, cost: frame.bytes.count + 512) }
-        return frame
+    }
+
+    /// Reads a frame, whose stored bytes are still to be checked; valid until the scratch is used again.
+    func frame(at place: ObjectPlace, into scratch: ReadScratch) throws(StoreError) -> FrameView {
+        try pack(place.pack).frame(at: UInt64(place.offset), sizeHint: place.sizeHint, into: scratch.stored)
+    }
+
+    func damage(_ place: ObjectPlace, _ what: String) -> StoreError {
+        StoreError(
+            .damaged, "\(what) at offset \(place.offset) of a pack; `store verify` lists what is affected",
+            path: layout.pack(place.pack))
+    }
+
+    func notInFrame(_ digest: Digest, _ place: ObjectPlace) -> StoreError {
+        damage(place, "an index points to a frame that has no object \(digest.short),")
     }
 
     /// Finds an object in a frame and checks its digest.
     func object(
         _ digest: Digest, in frame: Frame, at place: ObjectPlace
     ) throws(StoreError) -> (range: Range<Int>, isIndirect: Bool) {
-        guard let index = frame.index(of: digest) else {
-            throw StoreError(
-                .damaged, "an index points to a frame at offset \(place.offset) that has no object \(digest.short)",
-                path: layout.pack(place.pack))
-        }
+        guard let index = frame.index(of: digest) else { throw notInFrame(digest, place) }
         guard let range = frame.object(index) else {
-            throw StoreError(
-                .damaged, "object \(digest.short) in the frame at offset \(place.offset) does not have its digest",
-                path: layout.pack(place.pack))
+            throw damage(place, "object \(digest.short) does not have its digest in the frame")
         }
         return (range, frame.records[index].isIndirect)
     }
@@ -104,62 +140,31 @@ extension ContentStore {
         }
     }
 
-    /// Copies part of a leaf. The caller guarantees that the part lies within a leaf of `leafSize` bytes.
-    func readLeaf(
-        _ digest: Digest, leafSize: Int, from offset: Int, into target: UnsafeMutableRawBufferPointer
-    ) throws(StoreError) {
-        try withPlaces(of: digest) { place throws(StoreError) in
-            // A whole chunk goes straight to its place: it would only push other things out of the cache.
-            if target.count == leafSize, leafSize == FrameHeader.usualPlainLength,
-                try readChunk(digest, at: place, into: target)
-            {
-                return
-            }
-            let frame = try frame(at: place)
-            let (range, isIndirect) = try object(digest, in: frame, at: place)
-            guard !isIndirect, range.count == leafSize else {
-                throw StoreError(
-                    .damaged, "object \(digest.short) is in use as a leaf of \(leafSize) bytes, which it is not",
-                    path: layout.pack(place.pack))
-            }
-            frame.bytes.withUnsafeBytes { bytes in
-                target.copyMemory(from: bytes.part(range.lowerBound + offset, target.count))
-            }
-        }
-    }
-
-    /// Decodes a frame that holds nothing but this chunk; false when it holds other things too.
-    private func readChunk(
-        _ digest: Digest, at place: ObjectPlace, into target: UnsafeMutableRawBufferPointer
-    ) throws(StoreError) -> Bool {
-        let pack = try pack(place.pack)
-        let stored = try pack.frame(at: UInt64(place.offset), sizeHint: place.sizeHint)
-        guard
-            stored.header.records.count == 1, let record = stored.header.records.first, record.digest == digest,
-            !record.isIndirect, record.length == target.count
-        else { return false }
-        guard stored.decode(into: target) else {
-            throw pack.damage("a frame does not decode", at: UInt64(place.offset))
-        }
-        guard Digest(of: UnsafeRawBufferPointer(target)) == digest else {
-            throw pack.damage("object \(digest.short) does not have its digest in the frame", at: UInt64(place.offset))
-        }
-        return true
-    }
-
     /// A node of a tree, which is to be of this shape and level.
     func node(_ digest: Digest, shape: TreeShape, level: Int) throws(StoreError) -> TreeNode {
         if let node = nodes.withLock({ $0.value(for: digest) }), node.level == level, node.shape == shape {
             return node
         }
-        let object = try object(digest)
-        guard !object.isIndirect, let node = TreeNode(parsing: object.bytes.span.bytes, shape: shape, level: level)
-        else {
-            throw StoreError(
-                .damaged, "object \(digest.short) is in use as a node of a \(shape.kind) tree, which it is not",
-                path: path)
+        let node = try withPlaces(of: digest) { place throws(StoreError) in
+            let frame = try frame(at: place)
+            let (range, isIndirect) = try object(digest, in: frame, at: place)
+            let parsed = frame.bytes.withUnsafeBytes { bytes in
+                TreeNode(parsing: bytes.part(range.lowerBound, range.count).bytes, shape: shape, level: level)
+            }
+            guard !isIndirect, let node = parsed else {
+                throw StoreError(
+                    .damaged, "object \(digest.short) is in use as a node of a \(shape.kind) tree, which it is not",
+                    path: path)
+            }
+            return node
         }
         nodes.withLock { $0.insert(node, for: digest, cost: node.cost) }
         return node
+    }
+}
+
+extension ContentStore.FrameKey {
+    init(_ place: ObjectPlace) {
+        self.init(pack: place.pack, offset: place.offset)
     }
 }

@@ -10,21 +10,31 @@ extension ContentStore {
     ) throws(StoreError) {
         let shape = TreeShape(tree.kind)
         try checkRange(tree, offset, UInt64(buffer.count))
+        var cursor = TreeCursor(store: self, tree: tree, shape: shape)
+        var reader = LeafReader(store: self, leafSize: shape.leafSize)
         var done = 0
         while done < buffer.count {
             let position = offset + UInt64(done)
             let leaf = position >> shape.leafBits
             let start = Int(position & (1 << shape.leafBits - 1))
-            let (digest, run) = try lookUp(tree, shape, leaf)
-            if let digest {
-                let count = min(shape.leafSize - start, buffer.count - done)
-                try readLeaf(digest, leafSize: shape.leafSize, from: start, into: buffer.part(done, count))
-                done += count
-            } else {
+            let rest = buffer.count - done
+            let (digest, run) = try cursor.lookUp(leaf)
+            guard let digest else {
                 // `run` leaves from this one on are zero.
                 let zeros = run > UInt64(buffer.count) ? UInt64(buffer.count) : run << shape.leafBits - UInt64(start)
-                let count = Int(min(zeros, UInt64(buffer.count - done)))
+                let count = Int(min(zeros, UInt64(rest)))
                 buffer.part(done, count).initializeMemory(as: UInt8.self, repeating: 0)
+                done += count
+                continue
+            }
+            if start == 0, rest >= shape.leafSize {
+                let count = try reader.readWhole(digest, into: buffer.part(done, rest)) { ahead throws(StoreError) in
+                    try cursor.lookUp(leaf + UInt64(ahead)).digest
+                }
+                done += count * shape.leafSize
+            } else {
+                let count = min(shape.leafSize - start, rest)
+                try reader.read(digest, from: start, into: buffer.part(done, count))
                 done += count
             }
         }
@@ -52,7 +62,8 @@ extension ContentStore {
         guard tree.length <= TreeShape.maximumLength, index < shape.leafCount(tree.length) else {
             throw StoreError(.invalid, "page \(index) is outside of a RAM image of \(tree.length) bytes")
         }
-        guard let digest = try lookUp(tree, shape, index).digest else { return false }
+        var cursor = TreeCursor(store: self, tree: tree, shape: shape)
+        guard let digest = try cursor.lookUp(index).digest else { return false }
         try readLeaf(digest, leafSize: shape.leafSize, from: 0, into: buffer)
         return true
     }
@@ -64,11 +75,12 @@ extension ContentStore {
         let shape = TreeShape(tree.kind)
         try checkRange(tree, offset, length)
         var extents: [Extent] = []
+        var cursor = TreeCursor(store: self, tree: tree, shape: shape)
         let end = offset + length
         var position = offset
         while position < end {
             let leaf = position >> shape.leafBits
-            let (digest, run) = try lookUp(tree, shape, leaf)
+            let (digest, run) = try cursor.lookUp(leaf)
             let leafEnd = run >= TreeShape.maximumLength >> shape.leafBits ? end : (leaf + run) << shape.leafBits
             let next = min(end, leafEnd)
             let kind: Extent.Kind = digest == nil ? .zero : .data
@@ -90,27 +102,6 @@ extension ContentStore {
         guard offset <= tree.length, length <= tree.length - offset else {
             throw StoreError(
                 .invalid, "\(length) bytes at offset \(offset) are outside of a tree of \(tree.length) bytes")
-        }
-    }
-
-    /// The digest of a leaf, or nil when it is zero, with the number of leaves from this one on that are zero too.
-    private func lookUp(
-        _ tree: TreeRoot, _ shape: TreeShape, _ leaf: UInt64
-    ) throws(StoreError) -> (digest: Digest?, run: UInt64) {
-        guard var digest = tree.digest else { return (nil, shape.leafCount(tree.length) - leaf) }
-        var level = shape.topLevel(tree.length)
-        while true {
-            let node = try node(digest, shape: shape, level: level)
-            let slot = shape.slot(of: leaf, level: level)
-            guard let child = node.child(slot) else {
-                var next = slot + 1
-                while next < shape.fanOut, node.child(next) == nil { next += 1 }
-                let perChild = shape.leavesPerChild(level)
-                return (nil, UInt64(next - slot) * perChild - leaf % perChild)
-            }
-            if level == 0 { return (child, 1) }
-            digest = child
-            level -= 1
         }
     }
 }

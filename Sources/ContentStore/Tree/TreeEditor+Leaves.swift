@@ -3,43 +3,68 @@ extension TreeEditor {
     func writeWhole(_ leaf: UInt64, _ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         dropOpenLeaf(leaf)
         if bytes.isZero {
-            ingest.statistics.leavesZero += 1
+            ingest.leavesZero += 1
             try setZero(leaf)
         } else {
             try addToBatch(leaf, bytes)
         }
     }
 
-    /// Adds a leaf to the batch, and stores the batch when it is full.
+    /// Adds a leaf to the batch, and hands the batch over when it is full.
     private func addToBatch(_ leaf: UInt64, _ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         let size = shape.leafSize
-        let slot = batch.bytes.part(batchLeaves.count * size, size)
+        // A batch ends between blocks that share a frame, where it can.
+        let block = kind == .disk ? UInt64(ingest.options.chunksPerFrame) : 1
+        let nearlyFull = LeafBatch.size / size - Int(block)
+        if batch.leaves.count > nearlyFull, let last = batch.leaves.last, last / block != leaf / block {
+            try handOverBatch()
+        }
+        let slot = batch.buffer.bytes.part(batch.leaves.count * size, size)
         slot.copyMemory(from: bytes)
         if bytes.count < size {
             slot.part(bytes.count, size - bytes.count).initializeMemory(as: UInt8.self, repeating: 0)
         }
-        batchMaximum = batchLeaves.isEmpty ? leaf : max(batchMaximum, leaf)
-        batchLeaves.append(leaf)
-        if batchLeaves.count * size == LeafBatch.size { try flushBatch() }
+        batch.append(leaf)
+        if batch.leaves.count * size == LeafBatch.size { try handOverBatch() }
     }
 
-    /// Stores the leaves of the batch and puts their digests into their nodes.
-    func flushBatch() throws(StoreError) {
-        guard !batchLeaves.isEmpty else { return }
-        let bytes = UnsafeRawBufferPointer(batch.bytes.part(0, batchLeaves.count * shape.leafSize))
-        let digests = try ingest.storeLeaves(bytes, kind: kind)
-        let leaves = batchLeaves
-        batchLeaves.removeAll(keepingCapacity: true)
+    /// Lets other threads store the batch, and goes on with an empty one.
+    private func handOverBatch() throws(StoreError) {
+        try finishInFlight()
+        guard !batch.leaves.isEmpty else { return }
+        let bytes = UnsafeRawBufferPointer(batch.buffer.bytes.part(0, batch.leaves.count * shape.leafSize))
+        let job = try ingest.beginLeaves(bytes, batch.leaves, kind: kind)
+        inFlight = (batch, job)
+        batch = spare ?? PendingLeaves()
+        spare = nil
+    }
+
+    /// Waits for the leaves that are being stored, and puts their digests into their nodes.
+    private func finishInFlight() throws(StoreError) {
+        guard let (pending, job) = inFlight else { return }
+        let result = job.wait()
+        inFlight = nil
+        ingest.settle()
+        let digests = try result.get()
         // In the order of writing: a leaf that was written twice gets its last digest.
-        for (leaf, digest) in zip(leaves, digests) { try setChild(level: 0, leaf, digest) }
+        for (leaf, digest) in zip(pending.leaves, digests) { try setChild(level: 0, leaf, digest) }
+        var empty = pending
+        empty.leaves.removeAll(keepingCapacity: true)
+        spare = empty
+    }
+
+    /// Stores all leaves and puts their digests into their nodes.
+    func storeBatches() throws(StoreError) {
+        try handOverBatch()
+        try finishInFlight()
     }
 
     private func isInBatch(_ leaf: UInt64) -> Bool {
-        !batchLeaves.isEmpty && leaf <= batchMaximum && batchLeaves.contains(leaf)
+        batch.contains(leaf) || inFlight?.leaves.contains(leaf) == true
     }
 
     private func setZero(_ leaf: UInt64) throws(StoreError) {
-        if isInBatch(leaf) { try flushBatch() }
+        if isInBatch(leaf) { try storeBatches() }
         if try child(level: 0, leaf) != nil { try setChild(level: 0, leaf, nil) }
     }
 
@@ -70,7 +95,7 @@ extension TreeEditor {
 
     /// The present bytes of a leaf that is not open.
     private func readLeaf(_ leaf: UInt64, into target: UnsafeMutableRawBufferPointer) throws(StoreError) {
-        if isInBatch(leaf) { try flushBatch() }
+        if isInBatch(leaf) { try storeBatches() }
         guard let digest = try child(level: 0, leaf) else {
             target.initializeMemory(as: UInt8.self, repeating: 0)
             return
@@ -102,7 +127,7 @@ extension TreeEditor {
         let leaf = start >> shape.leafBits
         let isOpen = openLeaves.contains { $0.leaf == leaf }
         if !isOpen {
-            if isInBatch(leaf) { try flushBatch() }
+            if isInBatch(leaf) { try storeBatches() }
             if try child(level: 0, leaf) == nil { return }
         }
         let offset = Int(start & (1 << shape.leafBits - 1))
@@ -111,7 +136,11 @@ extension TreeEditor {
 
     private func clearLeaves(_ leaves: Range<UInt64>) throws(StoreError) {
         openLeaves.removeAll { leaves.contains($0.leaf) }
-        if batchLeaves.contains(where: { leaves.contains($0) }) { try flushBatch() }
+        if batch.leaves.contains(where: leaves.contains)
+            || inFlight?.leaves.leaves.contains(where: leaves.contains) == true
+        {
+            try storeBatches()
+        }
         try clearLeaves(leaves, level: topLevel, 0)
     }
 }

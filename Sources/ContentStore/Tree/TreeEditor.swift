@@ -14,11 +14,12 @@ package final class TreeEditor {
     var baseDigest: Digest?
     var clock: UInt64 = 0
 
-    /// Whole leaves that wait for being hashed, one after the other, with their numbers.
-    var batch: ByteBuffer
-    var batchLeaves: [UInt64] = []
-    /// The greatest of them: leaves usually come in ascending order, which makes the question for one cheap.
-    var batchMaximum: UInt64 = 0
+    /// Whole leaves that wait for being stored.
+    var batch = PendingLeaves()
+    /// Leaves that are being stored meanwhile.
+    var inFlight: (leaves: PendingLeaves, job: LeafJob)?
+    /// Room for the next batch.
+    var spare: PendingLeaves?
     /// Leaves written in part, the one used last at the end.
     var openLeaves: [OpenLeaf] = []
     private var failure: StoreError?
@@ -35,6 +36,23 @@ package final class TreeEditor {
     /// How many leaves may be open: writers that go forward at several places at a time do no work twice.
     static let maximumOpenLeaves = 8
 
+    /// Leaves one after the other, with their numbers.
+    struct PendingLeaves {
+        let buffer = ByteBuffer(count: LeafBatch.size)
+        var leaves: [UInt64] = []
+        /// The greatest number: leaves usually come in ascending order, which makes the question for one cheap.
+        private var maximum: UInt64 = 0
+
+        func contains(_ leaf: UInt64) -> Bool {
+            !leaves.isEmpty && leaf <= maximum && leaves.contains(leaf)
+        }
+
+        mutating func append(_ leaf: UInt64) {
+            maximum = leaves.isEmpty ? leaf : max(maximum, leaf)
+            leaves.append(leaf)
+        }
+    }
+
     init(_ ingest: Ingest, base: TreeRoot?, kind: TreeKind, length: UInt64) throws(StoreError) {
         guard length <= TreeShape.maximumLength, base.map({ $0.length <= TreeShape.maximumLength }) ?? true else {
             throw StoreError(.invalid, "a tree of \(length) bytes is too large; the most is 2^62")
@@ -49,8 +67,12 @@ package final class TreeEditor {
         shape = TreeShape(kind)
         topLevel = shape.topLevel(length)
         nodes = [[UInt64: EditNode]](repeating: [:], count: topLevel + 1)
-        batch = ByteBuffer(count: LeafBatch.size)
         if let base { try take(base) }
+    }
+
+    deinit {
+        // The leaves are in memory of this editor.
+        _ = inFlight?.job.wait()
     }
 
     // MARK: Writing
@@ -58,7 +80,7 @@ package final class TreeEditor {
     /// Writes bytes at an offset; any alignment, within the tree.
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
         try checkRange(offset, UInt64(bytes.count))
-        ingest.statistics.bytesRead += UInt64(bytes.count)
+        ingest.bytesGiven += UInt64(bytes.count)
         try guarded { () throws(StoreError) in
             var done = 0
             while done < bytes.count {
@@ -93,7 +115,7 @@ package final class TreeEditor {
         if let result { return result }
         return try guarded { () throws(StoreError) in
             while !openLeaves.isEmpty { try closeLeaf(at: 0) }
-            try flushBatch()
+            try storeBatches()
             let root = TreeRoot(kind: kind, length: length, digest: try storeNodes())
             result = root
             if let top = root.digest, isBaseComplete { ingest.complete.insert(top) }

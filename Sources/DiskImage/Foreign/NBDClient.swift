@@ -1,4 +1,5 @@
 import CNBD
+import Glibc
 
 /// One connection to an NBD server, used by one thread at a time.
 struct NBDClient: ~Copyable {
@@ -26,10 +27,18 @@ struct NBDClient: ~Copyable {
 
     /// Shakes hands over a connected socket, which this takes over.
     init(socket: Int32) throws(Failure) {
-        guard let handle = nbd_create() else { throw Failure() }
-        guard nbd_add_meta_context(handle, Self.allocation) == 0, nbd_set_pread_initialize(handle, false) == 0,
-            nbd_connect_socket(handle, socket) == 0
-        else {
+        guard let handle = nbd_create() else {
+            close(socket)
+            throw Failure()
+        }
+        guard nbd_add_meta_context(handle, Self.allocation) == 0, nbd_set_pread_initialize(handle, false) == 0 else {
+            let failure = Failure()
+            nbd_close(handle)
+            close(socket)
+            throw failure
+        }
+        // From here on the handle closes the socket, whether it can be connected or not.
+        guard nbd_connect_socket(handle, socket) == 0 else {
             let failure = Failure()
             nbd_close(handle)
             throw failure

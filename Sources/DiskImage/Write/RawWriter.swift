@@ -4,8 +4,8 @@ import Synchronization
 package struct RawWriteOptions: Sendable {
     /// An existing file of the name is replaced.
     package var replaces = false
-    /// How many threads read and write.
-    package var threads = Qcow2WriteOptions.defaultThreads
+    /// How many threads read and write, at most; there are never more than processors.
+    package var threads = ProcessorCount.online
     /// The system calls that make the file.
     package var calls: any OutputFileCalls = SystemFileCalls()
 
@@ -56,11 +56,10 @@ package final class RawWriter: Sendable {
                 let end = min(extent.end, (offset / batchBytes + 1) * batchBytes)
                 planned.append((offset, Int(end - offset)))
                 offset = end
-            }
-            if planned.count >= plannedBatches {
+                if planned.count < plannedBatches { continue }
                 try writer.copy(planned, from: image, threads: options.threads)
                 planned.removeAll(keepingCapacity: true)
-                try progress(extent.end)
+                try progress(end)
             }
         }
         try writer.copy(planned, from: image, threads: options.threads)

@@ -22,6 +22,8 @@ struct ClusterRun: Sendable, Equatable {
 struct ClusterRunBuilder {
     private let shift: UInt64
     private let size: UInt64
+    /// What is said about the rest of the last cluster, behind the end of the source.
+    private let behind: UInt8
     /// What extents said about the cluster that the last one ended in: bits of `Said`.
     private var said: UInt8 = 0
 
@@ -31,10 +33,13 @@ struct ClusterRunBuilder {
         static let nothing: UInt8 = 4
     }
 
-    /// - Parameter size: Bytes of the disk; its last cluster may be a part of one.
-    init(clusterBits: UInt64, size: UInt64) {
+    /// - Parameters:
+    ///   - size: Bytes of the source; its last cluster may be a part of one.
+    ///   - diskSize: Bytes of the disk that it is written to, of which it may be the first part.
+    init(clusterBits: UInt64, size: UInt64, diskSize: UInt64) {
         shift = clusterBits
         self.size = size
+        behind = size < diskSize ? Said.nothing : 0
     }
 
     /// Takes the next extent; extents come in order and without gaps.
@@ -50,22 +55,25 @@ struct ClusterRunBuilder {
             }
         var position = extent.offset
         let end = extent.end
-        // The rest of a cluster that was begun, or the beginning of one.
+        // The rest of a cluster that was begun.
         if position & mask != 0 {
             said |= mark
-            let clusterEnd = min((position | mask) + 1, size)
-            if end < clusterEnd { return }
+            let clusterEnd = (position | mask) + 1
+            if end < clusterEnd, end < size { return }
+            if end < clusterEnd { said |= behind }
             try emit(ClusterRun(first: position >> shift, count: 1, kind: Self.kind(said)))
             said = 0
             position = clusterEnd
         }
         if position >= end { return }
-        let wholeEnd = end == size ? (end + mask) >> shift : end >> shift
-        let first = position >> shift
-        if wholeEnd > first {
-            try emit(ClusterRun(first: first, count: wholeEnd - first, kind: Self.kind(mark)))
+        let whole = end >> shift - position >> shift
+        if whole > 0 { try emit(ClusterRun(first: position >> shift, count: whole, kind: Self.kind(mark))) }
+        if end & mask == 0 { return }
+        if end < size {
+            said = mark
+        } else {
+            try emit(ClusterRun(first: end >> shift, count: 1, kind: Self.kind(mark | behind)))
         }
-        if end != size, end & mask != 0 { said = mark }
     }
 
     private static func kind(_ said: UInt8) -> ClusterRun.Kind {

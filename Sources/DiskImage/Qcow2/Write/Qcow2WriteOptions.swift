@@ -31,17 +31,12 @@ package struct Qcow2WriteOptions: Sendable {
     package var backing: Backing?
     /// An existing file of the name is replaced.
     package var replaces = false
-    /// How many threads read, compress and write.
-    package var threads = Qcow2WriteOptions.defaultThreads
+    /// How many threads read, compress and write, at most; there are never more than processors.
+    package var threads = ProcessorCount.online
     /// The system calls that make the file.
     package var calls: any OutputFileCalls = SystemFileCalls()
 
     package init() {}
-
-    /// More threads than cores, because each waits at times: for the disk, or for its turn.
-    package static var defaultThreads: Int {
-        max(2, ProcessorCount.online + 2)
-    }
 }
 
 /// What was written.

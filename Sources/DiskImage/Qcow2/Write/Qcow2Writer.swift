@@ -79,23 +79,26 @@ package struct Qcow2Writer: ~Copyable {
                 "a disk of \(source.virtualSize) bytes does not fit on the new one of \(virtualSize) bytes; make that larger"
             )
         }
-        var builder = ClusterRunBuilder(clusterBits: geometry.clusterBits, size: source.virtualSize)
+        var builder = ClusterRunBuilder(
+            clusterBits: geometry.clusterBits, size: source.virtualSize, diskSize: virtualSize)
         var planned: [ClusterRun] = []
-        var empty: [ClusterRun] = []
         try source.forEachExtent { extent in
-            builder.add(extent) { run in
+            try builder.add(extent) { run in
                 switch run.kind {
                 case .unallocated: return
-                case .zero: empty.append(run)
-                case .data, .mixed: split(run, into: &planned)
+                case .zero: mapping.fill(run, with: emptyEntry)
+                case .data, .mixed:
+                    var rest = run
+                    while rest.count > 0 {
+                        planned.append(firstBatch(of: rest))
+                        rest.first += planned[planned.count - 1].count
+                        rest.count -= planned[planned.count - 1].count
+                        if planned.count < Self.plannedBatches { continue }
+                        try copy(planned, from: source)
+                        planned.removeAll(keepingCapacity: true)
+                        try progress(min(rest.first << geometry.clusterBits, source.virtualSize))
+                    }
                 }
-            }
-            for run in empty { mapping.fill(run, with: emptyEntry) }
-            empty.removeAll(keepingCapacity: true)
-            if planned.count >= Self.plannedBatches {
-                try copy(planned, from: source)
-                planned.removeAll(keepingCapacity: true)
-                try progress(extent.end)
             }
         }
         try copy(planned, from: source)
@@ -105,15 +108,10 @@ package struct Qcow2Writer: ~Copyable {
     /// What a cluster of zeros is in this file.
     private var emptyEntry: UInt64 { options.backing == nil ? 0 : Qcow2Mapping.zeroEntry }
 
-    private func split(_ run: ClusterRun, into planned: inout [ClusterRun]) {
-        var rest = run
-        while rest.count > 0 {
-            // Batches begin at multiples of their size, so that a source with larger units is read in whole ones.
-            let step = min(rest.count, store.batchClusters - rest.first % store.batchClusters)
-            planned.append(ClusterRun(first: rest.first, count: step, kind: rest.kind))
-            rest.first += step
-            rest.count -= step
-        }
+    /// Batches begin at multiples of their size, so that a source with larger units is read in whole ones.
+    private func firstBatch(of run: ClusterRun) -> ClusterRun {
+        let count = min(run.count, store.batchClusters - run.first % store.batchClusters)
+        return ClusterRun(first: run.first, count: count, kind: run.kind)
     }
 
     private mutating func copy(_ runs: [ClusterRun], from source: any DiskImage) throws {
