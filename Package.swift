@@ -75,10 +75,12 @@ let package = Package(
                 "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "Exploration", "Expressions",
                 "GuestFiles", "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
             ]),
+        module(
+            "StoreBenchmark", ["CNBD", "ContentStore", "DiskImage", "Hypervisor", "Lineage", "Workflow"]),
         .executableTarget(
             name: "stemma",
             dependencies: [
-                "Lineage", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Lineage", "StoreBenchmark", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
@@ -109,6 +111,7 @@ let package = Package(
         tests(
             "Workflow",
             ["Workflow", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage", "VMState"]),
+        tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
         tests("EndToEnd", ["stemma"]),
     ]
 )

@@ -2,8 +2,10 @@ import ContentStore
 import DiskImage
 
 /// Takes disks into the store.
-struct DiskIngest {
+package struct DiskIngest {
     let ingest: Ingest
+
+    package init(ingest: Ingest) { self.ingest = ingest }
 
     /// Bytes copied at a time; a multiple of the chunk size of disk trees.
     private static let window = 4 << 20
@@ -18,7 +20,7 @@ struct DiskIngest {
     /// `base` with what `layer` allocates written over it. The cost grows with the layer, not with the disk.
     ///
     /// - Throws: `CancellationError` when the task is cancelled; what was read is forgotten.
-    func apply(
+    package func apply(
         _ layer: any DiskImage, to base: TreeRoot?, report: (UInt64) -> Void = { _ in }
     ) throws -> TreeRoot {
         let size = layer.virtualSize

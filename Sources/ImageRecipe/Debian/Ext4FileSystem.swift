@@ -4,7 +4,7 @@ import Glibc
 /// An ext4 file system in a file that is being filled through libext2fs: no mount, no root, any owner.
 ///
 /// What is written depends on the calls and their order only: all times come from the caller.
-struct Ext4FileSystem: ~Copyable {
+package struct Ext4FileSystem: ~Copyable {
     /// Owner, permissions and time of an inode.
     struct Attributes {
         var mode: UInt16
@@ -25,7 +25,7 @@ struct Ext4FileSystem: ~Copyable {
     private let path: String
 
     /// Opens the file system at `offset` bytes of a file.
-    static func open(path: String, offset: UInt64, time: Int64) throws(RecipeError) -> Ext4FileSystem {
+    package static func open(path: String, offset: UInt64, time: Int64) throws(RecipeError) -> Ext4FileSystem {
         var handle: ext2_filsys?
         let code = ext2fs_open2(
             path, "offset=\(offset)", EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0, unix_io_manager, &handle)
@@ -47,7 +47,7 @@ struct Ext4FileSystem: ~Copyable {
     }
 
     /// Writes what is pending and closes the file.
-    consuming func close() throws(RecipeError) {
+    package consuming func close() throws(RecipeError) {
         let (code, path) = (ext2fs_close_free(&handle), path)
         // The function clears the handle, so the owner's end does nothing more.
         if code != 0 { throw Self.failure(code, path) }

@@ -2,7 +2,7 @@
 import Foundation
 
 /// A root file system: what an archive holds, with files of a recipe placed over it.
-struct RootFileSystem {
+package struct RootFileSystem {
     private enum Content {
         case archived(TarArchive.Entry)
         case placed(FileTree.Entry)
@@ -11,7 +11,7 @@ struct RootFileSystem {
     private let archive: TarArchive
     private var entries: [String: Content] = [:]
 
-    init(_ archive: TarArchive) {
+    package init(_ archive: TarArchive) {
         self.archive = archive
         for (path, entry) in archive.entries { entries[path] = .archived(entry) }
     }
@@ -20,7 +20,7 @@ struct RootFileSystem {
     /// `/lib/x` lands in `/usr/lib/x` where Debian has merged the two.
     ///
     /// - Throws: `contentRefused` when a file stands where a directory is needed.
-    mutating func place(_ tree: FileTree) throws(RecipeError) {
+    package mutating func place(_ tree: FileTree) throws(RecipeError) {
         for (path, entry) in tree.sorted {
             if case .directory = entry {
                 // Most are there only because something is placed below them.
@@ -38,7 +38,7 @@ struct RootFileSystem {
     }
 
     /// Reads a file of the archive whole.
-    func read(_ path: String, limit: Int) throws(RecipeError) -> [UInt8] {
+    package func read(_ path: String, limit: Int) throws(RecipeError) -> [UInt8] {
         guard case .archived(let entry)? = entries[path], case .file(let offset, let size) = entry.kind,
             size <= UInt64(limit)
         else { throw RecipeError(.unsuitablePackage, "The system has no file '\(path)'; check its packages.") }
@@ -52,7 +52,7 @@ struct RootFileSystem {
     }
 
     /// Whether the archive has a regular file of this path.
-    func isFile(_ path: String) -> Bool {
+    package func isFile(_ path: String) -> Bool {
         guard case .archived(let entry)? = entries[path], case .file = entry.kind else { return false }
         return true
     }
@@ -98,7 +98,7 @@ struct RootFileSystem {
     /// Writes everything into an empty ext4 file system, in the order of the paths.
     ///
     /// - Parameter time: the time of what a recipe placed, in seconds since 1970.
-    func write(to system: inout Ext4FileSystem, time: Int64) throws(RecipeError) {
+    package func write(to system: inout Ext4FileSystem, time: Int64) throws(RecipeError) {
         var directories: [String: Ext4FileSystem.Inode] = ["/": Ext4FileSystem.root]
         var inodes: [String: (inode: Ext4FileSystem.Inode, type: Int32)] = [:]
         var links: [(path: String, target: String)] = []

@@ -2,10 +2,10 @@ import ArgumentParser
 import Lineage
 import Workflow
 
-/// `stemma benchmark`
-struct BenchmarkCommand: AsyncParsableCommand {
+/// `stemma benchmark run`
+struct BenchmarkRunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "benchmark", abstract: "Measure ingest, resume and exploration on this machine.")
+        commandName: "run", abstract: "Measure ingest, resume and exploration on this machine.")
 
     @Argument(help: "VM:SNAPSHOT, for resume and exploration.")
     var snapshot: Reference?
