@@ -11,6 +11,8 @@ package struct CreateRequest: Sendable {
     package var files: [String] = []
     /// The format of all files; nil to look at each.
     package var format: String?
+    /// Image files may name backing files outside of their own directory.
+    package var followsReferences = false
     /// Empty disks, which come after those of the files.
     package var sizes: [ByteSize] = []
     /// `pc`, `q35`, or a versioned machine type of the installed QEMU.
@@ -42,7 +44,11 @@ extension Stemma {
         var commit = Commit(kind: EdgeKind.create.rawValue)
         var ids = configuration.disks.map(\.id)[...]
         for file in request.files {
-            if let id = ids.popFirst() { commit.disks[id] = try read(disk: file, format: format, into: ingest) }
+            if let id = ids.popFirst() {
+                commit.disks[id] = try read(
+                    disk: file, format: format, references: request.followsReferences ? .anywhere : .sameDirectory,
+                    into: ingest)
+            }
         }
         for size in request.sizes {
             if let id = ids.popFirst() { commit.disks[id] = try Self.emptyDisk(size) }
@@ -59,8 +65,10 @@ extension Stemma {
     }
 
     /// Takes an image file in; ends when the task is cancelled.
-    func read(disk file: String, format: DiskImages.Format?, into ingest: Ingest) throws -> TreeRoot {
-        let image = try DiskImages.open(path: file, format: format)
+    func read(
+        disk file: String, format: DiskImages.Format?, references: ReferencePolicy = .sameDirectory, into ingest: Ingest
+    ) throws -> TreeRoot {
+        let image = try DiskImages.open(path: file, format: format, references: references)
         guard image.virtualSize > 0, image.virtualSize.isMultiple(of: Self.sectorSize) else {
             throw WorkflowError(
                 .malformed,

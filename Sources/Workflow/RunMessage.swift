@@ -7,6 +7,9 @@ struct RunMessage: Codable, Sendable {
     /// Save a snapshot of this name.
     var save: String
     var way: SaveWay
+    /// What the user says about it.
+    var message: String?
+    var tags: [String]?
 
     /// The answer.
     struct Answer: Codable, Sendable {
@@ -23,7 +26,10 @@ extension RunSaver {
         var answer = RunMessage.Answer()
         do {
             let message = try JSONDecoder().decode(RunMessage.self, from: Data(line.utf8))
-            answer.saved = try await save(Name(message.save, role: "snapshot"), way: message.way)
+            let tags = try (message.tags ?? []).map { try Name($0, role: "tag") }
+            answer.saved = try await save(
+                Name(message.save, role: "snapshot"), way: message.way,
+                remarks: Remarks(message: message.message, tags: tags))
         } catch {
             let failure = Failure(error)
             answer.error = failure?.message ?? "\(error)"

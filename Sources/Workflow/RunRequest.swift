@@ -21,6 +21,8 @@ package struct RunRequest: Sendable {
     package var timeout: Duration = .seconds(600)
     /// The name of the snapshot to save when `until` appeared.
     package var save: Name?
+    /// What the user says about that snapshot.
+    package var remarks = Remarks()
     /// Instead of the machine's CPU model.
     package var cpu: String?
     package var memoryMiB: Int?

@@ -52,14 +52,18 @@ package final class RunSaver: Sendable {
     ///
     /// After a failure the guest goes on as before. A save that has begun is not cancelled with the task that waits for it.
     ///
-    /// - Parameter state: what the guest does afterwards.
+    /// - Parameters:
+    ///   - state: what the guest does afterwards.
+    ///   - remarks: message and tags of the snapshot.
     package func save(
-        _ name: Name, way: SaveWay = .direct, then state: QEMUProcess.AfterSnapshot = .unchanged
+        _ name: Name, way: SaveWay = .direct, then state: QEMUProcess.AfterSnapshot = .unchanged,
+        remarks: Remarks = Remarks()
     ) async throws -> SavedSnapshot {
         let task = last.withLock { last in
             let before = last
             let task = Task {
                 await before?.value
+                await self.keeper.note(remarks, about: name)
                 return try await self.perform(name, way, state)
             }
             last = Task { _ = await task.result }

@@ -165,7 +165,7 @@ final class RunSession: Sendable {
         try await process.waitForSerial(text, timeout: request.timeout)
         guard let name = request.save else { return }
         stemma.progress.step("saving \(request.reference.vm):\(name)")
-        _ = try await saver.save(name, then: .paused)
+        _ = try await saver.save(name, then: .paused, remarks: request.remarks)
     }
 
     /// Whether the guest asked for the power to be switched off, once QEMU has ended.

@@ -4,14 +4,17 @@ import Lineage
 
 extension Stemma {
     /// Saves a snapshot of a running VM from another process than the one that runs it, which does the work.
-    package func saveSnapshot(_ name: Name, of vm: Name, way: SaveWay = .direct) async throws -> SavedSnapshot {
+    package func saveSnapshot(
+        _ name: Name, of vm: Name, way: SaveWay = .direct, remarks: Remarks = Remarks()
+    ) async throws -> SavedSnapshot {
         try catalogue.requireFree(snapshot: name, of: vm)
         _ = try catalogue.vm(vm)
         guard let run = try runs.running(name: vm.text) else {
             throw HypervisorError(.notRunning, "\(vm) is not running. Start it with 'stemma run'.")
         }
         progress.step("saving \(vm):\(name)")
-        let request = try JSONEncoder().encode(RunMessage(save: name.text, way: way))
+        let request = try JSONEncoder().encode(
+            RunMessage(save: name.text, way: way, message: remarks.message, tags: remarks.tags.map(\.text)))
         let line: String?
         do {
             line = try await RequestServer.ask(

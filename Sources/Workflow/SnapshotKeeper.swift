@@ -28,6 +28,8 @@ actor SnapshotKeeper {
     private var parent: Digest
     /// What QEMU's snapshots became, by name and time.
     private var kept: [Key: Reference] = [:]
+    /// What users say about snapshots that are being saved, by name.
+    private var remarks: [String: Remarks] = [:]
 
     private struct Key: Hashable {
         let name: String
@@ -50,6 +52,9 @@ actor SnapshotKeeper {
         self.commandLine = commandLine
         parent = origin.digest
     }
+
+    /// Takes in what a user says about a snapshot that will be saved next.
+    func note(_ remarks: Remarks, about name: Name) { self.remarks[name.text] = remarks }
 
     /// Stores an internal snapshot of the overlays, under another name when its own is taken. One that is stored already is
     /// not stored again.
@@ -110,6 +115,7 @@ actor SnapshotKeeper {
         commit.attributes[Attribute.accelerator] = source.accelerator.rawValue
         commit.attributes[Attribute.cpu] = configuration.cpu
         commit.attributes[Attribute.commandLine] = commandLine
+        remarks.removeValue(forKey: name.text)?.apply(to: &commit)
         parent = try stemma.catalogue.addSnapshot(
             name, of: vm, commit: commit, ingest: ingest, operation: "snapshot save \(vm) \(name)")
         let reference = Reference(vm: vm, snapshot: name)

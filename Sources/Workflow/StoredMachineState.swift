@@ -1,8 +1,6 @@
 import ContentStore
-import Dispatch
 import Hypervisor
 import Lineage
-import Synchronization
 import VMState
 
 /// The machine state of a snapshot: devices in memory, RAM in the store.
@@ -43,26 +41,8 @@ package struct StoredMachineState: Sendable {
         guard let root = ram[MachineConfiguration.mainMemoryBlock], root.length == memory.size else {
             throw WorkflowError(.malformed, "The snapshot's main memory does not have \(memory.size) bytes.")
         }
-        let failure = Mutex<(any Error)?>(nil)
-        let pieces = Int((memory.size + Self.piece - 1) / Self.piece)
-        DispatchQueue.concurrentPerform(iterations: pieces) { index in
-            guard failure.withLock({ $0 == nil }) else { return }
-            let start = UInt64(index) * Self.piece
-            do {
-                for extent in try store.extents(of: root, from: start, length: min(Self.piece, memory.size - start))
-                where extent.kind == .data {
-                    let bytes = try store.read(root, at: extent.offset, count: Int(extent.length))
-                    try bytes.withUnsafeBytes { try memory.write($0, at: extent.offset) }
-                }
-            } catch {
-                failure.withLock { $0 = $0 ?? error }
-            }
-        }
-        if let error = failure.withLock({ $0 }) { throw error }
+        try store.forEachPiece(of: root) { offset, bytes in try memory.write(bytes, at: offset) }
     }
-
-    /// Bytes that one thread fills at a time: what one node of a memory tree covers.
-    private static let piece: UInt64 = 2 << 20
 }
 
 extension Stemma {

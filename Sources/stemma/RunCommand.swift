@@ -53,6 +53,7 @@ struct RunCommand: AsyncParsableCommand {
     var keepDisks = false
     @Flag(name: [.customShort("y"), .long], help: "Print QEMU's command line and run nothing.")
     var dryRun = false
+    @OptionGroup(title: "The snapshot of --save") var remarks: RemarkOptions
     @OptionGroup(title: "Exploration (sym)") var exploration: ExplorationOptions
     @OptionGroup var options: GlobalOptions
 
@@ -75,6 +76,7 @@ struct RunCommand: AsyncParsableCommand {
         request.until = until
         request.timeout = .seconds(timeout ?? 600)
         request.save = save
+        request.remarks = remarks.remarks
         request.cpu = cpu
         request.memoryMiB = memory
         request.cpus = cpus

@@ -65,6 +65,8 @@ final class BundleImporter {
             let report = try importer.receive(manifest, start, progress)
             try ingest.stage()
             try importer.checkClosure(manifest)
+            // All of it was checked just now.
+            ingest.complete.formUnion(manifest.commits)
             try ingest.finish()
             return BundleImport(ingest, manifest, report)
         } catch {

@@ -111,7 +111,8 @@ extension Stemma {
 
     /// Writes a disk; with `snapshot` also as an internal snapshot, whose machine state is `state`.
     private func writeDisk(
-        _ tree: TreeRoot, to path: String, _ format: VMExportRequest.Format, _ request: VMExportRequest, snapshot: Name?,
+        _ tree: TreeRoot, to path: String, _ format: VMExportRequest.Format, _ request: VMExportRequest,
+        snapshot: Name?,
         _ state: StoredMachineState?
     ) throws {
         let step = "writing \(path)"

@@ -13,10 +13,12 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     var name: Name
     @Flag(help: "Let QEMU write the memory ('savevm'), as it does where it cannot be read directly.")
     var savevm = false
+    @OptionGroup var remarks: RemarkOptions
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
-        let saved = try await options.open().saveSnapshot(name, of: vm, way: savevm ? .savevm : .direct)
+        let saved = try await options.open().saveSnapshot(
+            name, of: vm, way: savevm ? .savevm : .direct, remarks: remarks.remarks)
         if options.json { return try Terminal.print(json: saved) }
         options.progress.step(
             "stored \(saved.snapshot); the guest stood still for \(Int((saved.pause * 1000).rounded())) ms")

@@ -20,6 +20,8 @@ struct VMCreateCommand: AsyncParsableCommand {
     @Option(
         help: "The format of the image files. Default: what their first bytes say; name it for raw disks of others.")
     var format: String?
+    @Flag(help: "Let image files name backing files outside of their own directory. Only for files that you trust.")
+    var followBacking = false
     @Option(
         help: "The machine type: pc, q35, or a versioned one of QEMU. Default: pc.", completion: .list(["pc", "q35"]))
     var machine: String = "pc"
@@ -36,6 +38,7 @@ struct VMCreateCommand: AsyncParsableCommand {
         var request = CreateRequest(name)
         request.files = disk
         request.format = format
+        request.followsReferences = followBacking
         request.sizes = size
         request.machine = machine
         request.memoryMiB = memory
