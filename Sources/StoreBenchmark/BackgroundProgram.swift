@@ -46,7 +46,8 @@ package struct BackgroundProgram: ~Copyable {
             try Task.checkCancellation()
             // Without reaping it: the number stays ours.
             var information = siginfo_t()
-            let hasEnded = waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0
+            let hasEnded =
+                waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0
                 && information.si_signo != 0
             guard !hasEnded, age < limit else {
                 throw WorkflowError(

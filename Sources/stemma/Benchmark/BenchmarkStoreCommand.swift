@@ -20,7 +20,8 @@ struct BenchmarkStoreCommand: AsyncParsableCommand {
     var changed: String?
     @Option(parsing: .upToNextOption, help: "The rows to measure. Default: all.")
     var rows: [BenchmarkRow] = BenchmarkRow.allCases
-    @Option(help: "Where scratch files go. Default: the system's directory for temporary files.", completion: .directory)
+    @Option(
+        help: "Where scratch files go. Default: the system's directory for temporary files.", completion: .directory)
     var scratch: String?
     @Option(help: "How often what takes seconds is repeated.")
     var repetitions: Int = 3
