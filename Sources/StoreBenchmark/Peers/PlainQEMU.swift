@@ -12,9 +12,9 @@ struct PlainQEMU: ~Copyable {
     private static let image = "plain.qcow2"
 
     /// Makes the overlay that the guest writes to.
-    static func makeOverlay(_ bench: Workbench) throws {
+    static func makeOverlay(_ bench: Workbench, on disk: String) throws {
         bench.remove(image)
-        let words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", bench.request.disk, bench.path(image)]
+        let words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", disk, bench.path(image)]
         try bench.run(bench.tool(.qemuImg, words))
     }
 
