@@ -85,6 +85,8 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "store-torture", dependencies: ["ContentStore"], path: "Tests/StoreTorture", swiftSettings: settings),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "SystemLibraries",
@@ -92,7 +94,7 @@ let package = Package(
                 "CCrypto", "CExt2FS", "CISAL", "CLZ4", "CLibXML2", "CLibvirt", "CNBD", "CZ3", "CZlib", "CZstd",
                 "CZydis",
             ]),
-        tests("ContentStore", ["ContentStore"]),
+        tests("ContentStore", ["ContentStore", "store-torture"]),
         tests("BlockService", ["BlockService", "ContentStore"] + nio),
         tests("DiskImage", ["DiskImage"]),
         tests("VMState", ["VMState", "DiskImage"]),

@@ -16,9 +16,9 @@ extension QEMUProcess {
         let commandLine = try QEMUCommandLine(
             executable: installation.system, name: run.record.name, configuration: configuration, options: options,
             paths: paths)
-        try await installation.images.createOverlay(at: paths.machineStateImage, on: .empty(size: 1 << 20))
+        try ImageTool.createOverlay(at: paths.machineStateImage, on: .empty(size: 1 << 20))
         for (disk, base) in zip(configuration.disks, options.diskBases) {
-            try await installation.images.createOverlay(at: paths.overlay(of: disk), on: base)
+            try ImageTool.createOverlay(at: paths.overlay(of: disk), on: base)
         }
         if configuration.boot != nil, options.bootFiles == nil {
             try RunFiles.write(text: Data(PlaceholderKernel.bytes), to: paths.placeholderKernel)

@@ -63,15 +63,52 @@ package final class SharedMemory: Sendable {
         try extents().reduce(0) { $0 + UInt64($1.count) }
     }
 
-    /// Maps the memory for the time of `body`, to read and write.
+    /// Bytes that are mapped at a time: what this process seems to have in memory stays small, although they are the
+    /// guest's pages and no copies.
+    private static let window: UInt64 = 32 << 20
+
+    /// Gives the contents to `body`, upwards and in parts, without what takes no memory and therefore is zero.
     ///
-    /// The pages are those of the guest, not copies. While the guest runs it changes them at any time.
-    package func withMapping<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) throws -> Result {
-        let count = Int(size)
-        guard let start = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_SHARED, file.raw, 0), start != MAP_FAILED else {
-            throw HypervisorError.system("map the memory of the guest")
+    /// The bytes are valid during the call. While the guest runs it changes them at any time.
+    package func forEachPart(
+        _ body: (_ offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        for extent in try extents() {
+            var start = extent.lowerBound
+            while start < extent.upperBound {
+                let end = min(extent.upperBound, start + Self.window)
+                try map(start..<end) { try body(start, $0) }
+                start = end
+            }
         }
+    }
+
+    private func map(_ range: Range<UInt64>, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let count = Int(range.count)
+        let flags = MAP_SHARED | Int32(MAP_POPULATE)
+        guard let start = mmap(nil, count, PROT_READ, flags, file.raw, off_t(range.lowerBound)), start != MAP_FAILED
+        else { throw HypervisorError.system("map the memory of the guest") }
         defer { munmap(start, count) }
-        return try body(UnsafeMutableRawBufferPointer(start: start, count: count))
+        try body(UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    /// Writes bytes; any thread.
+    ///
+    /// - Throws: ``HypervisorError`` with `.io`, or `.invalidConfiguration` beyond the end.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(HypervisorError) {
+        guard offset <= size, UInt64(bytes.count) <= size - offset else {
+            throw HypervisorError(
+                .invalidConfiguration, "\(bytes.count) bytes at \(offset) are outside of memory of \(size) bytes.")
+        }
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = pwrite(file.raw, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("write the memory of the guest", advice: "Free some memory and try again.")
+            }
+            done += count
+        }
     }
 }

@@ -32,14 +32,8 @@ struct MachineStateIngest {
     /// All cores hash; only pages that the store lacks are compressed and written. What the file does not allocate is not
     /// looked at.
     func capture(_ memory: SharedMemory) throws -> TreeRoot {
-        let extents = try memory.extents()
         let editor = try ingest.edit(nil, kind: .memory, length: memory.size)
-        try memory.withMapping { mapping in
-            for extent in extents {
-                let part = mapping[Int(extent.lowerBound)..<Int(extent.upperBound)]
-                try editor.write(UnsafeRawBufferPointer(rebasing: part), at: extent.lowerBound)
-            }
-        }
+        try memory.forEachPart { offset, bytes in try editor.write(bytes, at: offset) }
         return try editor.finish()
     }
 

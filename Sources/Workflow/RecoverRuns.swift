@@ -13,7 +13,7 @@ extension Stemma {
         for entry in entries {
             if case .alive = entry.state { continue }
             let mark = entry.record.paths.directory + "/" + RunSource.failureMark
-            if FileManager.default.fileExists(atPath: mark), entry.record.name != vm?.text { continue }
+            if FileManager.default.fileExists(atPath: mark), Self.vmName(entry.record) != vm?.text { continue }
             do {
                 try await recover(entry.record)
             } catch {
@@ -21,6 +21,11 @@ extension Stemma {
                     "the run in \(entry.record.paths.directory) ended in disorder and cannot be recovered: \(error)")
             }
         }
+    }
+
+    /// The VM of a run: clones are called VM#1, VM#2, ....
+    private static func vmName(_ record: RunRecord) -> String {
+        String(record.name.prefix { $0 != "#" })
     }
 
     private func recover(_ record: RunRecord) async throws {

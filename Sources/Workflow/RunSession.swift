@@ -66,7 +66,7 @@ final class RunSession: Sendable {
             try JSONEncoder().encode(source)
                 .write(to: URL(fileURLWithPath: run.paths.directory + "/" + RunSource.fileName))
             var options = stemma.launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
-            options.bootFiles = try stemma.bootFiles(of: origin.commit, in: run.paths.directory)
+            options.bootFiles = try stemma.cachedBootFiles(of: origin.commit, start: options.start)
             options.memory = memory.options
             process = try await QEMUProcess.launch(
                 configuration, options: options, in: run, using: installation)
@@ -112,6 +112,11 @@ final class RunSession: Sendable {
                     + "is short and import it from there with 'stemma snapshot import'.")
         }
         if let failure {
+            // There is nothing to find out about clones that the user ended.
+            if request.isMeasured, failure is CancellationError {
+                try? run.remove()
+                throw failure
+            }
             // The logs stay until the VM runs again.
             if FileManager.default.createFile(atPath: run.paths.directory + "/" + RunSource.failureMark, contents: nil)
             {
@@ -131,11 +136,20 @@ final class RunSession: Sendable {
         stemma.progress.step("resuming \(title)")
         let name = title
         let isFile = memory.isFile
+        let clock = ContinuousClock()
+        let answered = clock.now
         try await memory.filling?.value
+        let filled = clock.now
         try await process.resume(
             from: .blocking { descriptor in
                 try state.write(toDescriptor: descriptor, name: name, leavesOutMemory: isFile)
             }, leavesOutMemory: isFile)
+        if request.isVerbose {
+            let (waited, loaded) = ((filled - answered).seconds, (clock.now - filled).seconds)
+            stemma.progress.step(
+                "\(title): waited \(String(format: "%.3f", waited)) s for main memory after QEMU answered; the rest took "
+                    + String(format: "%.3f s", loaded))
+        }
     }
 
     /// What the user asked the run to do, once the guest runs.

@@ -43,36 +43,26 @@ package struct StoredMachineState: Sendable {
         guard let root = ram[MachineConfiguration.mainMemoryBlock], root.length == memory.size else {
             throw WorkflowError(.malformed, "The snapshot's main memory does not have \(memory.size) bytes.")
         }
-        try memory.withMapping { mapping in
-            let target = Target(bytes: mapping)
-            let failure = Mutex<(any Error)?>(nil)
-            let pieces = (mapping.count + Self.piece - 1) / Self.piece
-            DispatchQueue.concurrentPerform(iterations: pieces) { index in
-                guard failure.withLock({ $0 == nil }) else { return }
-                let start = index * Self.piece
-                let count = min(Self.piece, target.bytes.count - start)
-                do {
-                    for extent in try store.extents(of: root, from: UInt64(start), length: UInt64(count))
-                    where extent.kind == .data {
-                        let range = Int(extent.offset)..<Int(extent.offset + extent.length)
-                        try store.read(
-                            root, at: extent.offset, into: UnsafeMutableRawBufferPointer(rebasing: target.bytes[range]))
-                    }
-                } catch {
-                    failure.withLock { $0 = $0 ?? error }
+        let failure = Mutex<(any Error)?>(nil)
+        let pieces = Int((memory.size + Self.piece - 1) / Self.piece)
+        DispatchQueue.concurrentPerform(iterations: pieces) { index in
+            guard failure.withLock({ $0 == nil }) else { return }
+            let start = UInt64(index) * Self.piece
+            do {
+                for extent in try store.extents(of: root, from: start, length: min(Self.piece, memory.size - start))
+                where extent.kind == .data {
+                    let bytes = try store.read(root, at: extent.offset, count: Int(extent.length))
+                    try bytes.withUnsafeBytes { try memory.write($0, at: extent.offset) }
                 }
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
             }
-            if let error = failure.withLock({ $0 }) { throw error }
         }
+        if let error = failure.withLock({ $0 }) { throw error }
     }
 
     /// Bytes that one thread fills at a time: what one node of a memory tree covers.
-    private static let piece = 2 << 20
-
-    /// `@unchecked Sendable`: each thread writes to a range of its own, and none outlives `fill`.
-    private struct Target: @unchecked Sendable {
-        let bytes: UnsafeMutableRawBufferPointer
-    }
+    private static let piece: UInt64 = 2 << 20
 }
 
 extension Stemma {

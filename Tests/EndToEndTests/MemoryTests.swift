@@ -36,7 +36,7 @@ import Testing
 
     private func lastTick(_ console: String) throws -> Int {
         let text = try String(contentsOfFile: console, encoding: .utf8)
-        let ticks = text.split(separator: "\n").compactMap { line in
+        let ticks = text.split(whereSeparator: \.isNewline).compactMap { line in
             line.hasPrefix("tick ") ? Int(line.dropFirst(5).prefix { $0.isNumber }) : nil
         }
         return try #require(ticks.last)
@@ -99,14 +99,57 @@ import Testing
         run.signal(SIGKILL)
         _ = await run.wait()
         let ended = await second.wait()
+        // The next run clears up, and takes no half snapshot for a whole one. QEMU dies with its owner, but takes a moment;
+        // until then the VM counts as running.
+        var next: Output
+        repeat {
+            next = try await Tool.run(
+                Tool.stemma(), ["run", "Mini:one", "prep", "--headless", "--until", "tick"],
+                environment: ["STEMMA_HOME": home.path])
+        } while next.status == 75
+        #expect(next.status == 0, "\(next.all)")
+        #expect(!next.standardError.contains("recovered"))
         let names = try await home.snapshots(of: "Mini")
-        #expect(names == (ended.status == 0 ? ["one", "two"] : ["one"]) || names == ["one", "two"])
-        // The next run clears up, and takes no half snapshot for a whole one.
-        try await home.stemma("run", "Mini:one", "prep", "--headless", "--until", "tick")
-        #expect(try await home.snapshots(of: "Mini") == names)
+        // Whoever is told that it is saved finds it; it may be durable although nobody could say so any more.
+        #expect(names == ["one", "two"] || (names == ["one"] && ended.status != 0), "\(ended.all)")
         try await home.stemma("store", "verify", "--deep")
         let left = try FileManager.default.contentsOfDirectory(atPath: home.path + "/runs").filter { $0.hasPrefix("r") }
         #expect(left.isEmpty)
+    }
+
+    @Test func aGuestRunsOnWhenItsMemoryDoesNotFitTheDisk() async throws {
+        let home = try TestHome()
+        let script = """
+            set -u
+            mount -t tmpfs -o size=300m none "$STEMMA_HOME"
+            "\(try Tool.stemma())" image build "\(Tool.path("images/mini-linux.yaml"))" --name Mini || exit 90
+            rm -rf "$STEMMA_HOME/cache"
+            "\(try Tool.stemma())" run Mini prep --headless &
+            run=$!
+            for _ in $(seq 600); do grep -q 'tick 1' "$STEMMA_HOME"/runs/r*/serial.log 2>/dev/null && break; sleep 0.2; done
+            free=$(df --output=avail -BM "$STEMMA_HOME" | tail -1 | tr -dc 0-9)
+            dd if=/dev/zero of="$STEMMA_HOME/ballast" bs=1M count=$((free - 6)) 2>/dev/null
+            "\(try Tool.stemma())" snapshot save Mini full
+            code=$?
+            rm "$STEMMA_HOME/ballast"
+            before=$(grep -c tick "$STEMMA_HOME"/runs/r*/serial.log)
+            for _ in $(seq 600); do
+                [ "$(grep -c tick "$STEMMA_HOME"/runs/r*/serial.log)" -gt $((before + 1)) ] && break; sleep 0.2
+            done
+            [ "$(grep -c tick "$STEMMA_HOME"/runs/r*/serial.log)" -gt $((before + 1)) ] || exit 91
+            "\(try Tool.stemma())" snapshot save Mini fits || exit 92
+            kill -INT $run; wait $run
+            "\(try Tool.stemma())" run Mini:fits prep --headless --until tick || exit 93
+            "\(try Tool.stemma())" store verify --deep || exit 94
+            "\(try Tool.stemma())" snapshot list Mini
+            exit $code
+            """
+        let output = try await Tool.run(
+            "/usr/bin/unshare", ["--mount", "--map-root-user", "/bin/bash", "-c", script],
+            environment: ["STEMMA_HOME": home.path])
+        #expect(output.status == 74, "\(output.all)")
+        #expect(output.standardError.lowercased().contains("free some space"), "\(output.all)")
+        #expect(!output.standardOutput.contains("full"), "\(output.all)")
     }
 
     @Test func clonesRunSideBySideAndEndTogether() async throws {
@@ -144,9 +187,9 @@ import Testing
             struct Record: Decodable { let qemuProcess: Int32 }
             let record = try JSONDecoder().decode(
                 Record.self, from: Data(contentsOf: URL(fileURLWithPath: "\(home.path)/runs/\(name)/run.json")))
-            let rollup = try String(contentsOfFile: "/proc/\(record.qemuProcess)/smaps", encoding: .utf8)
+            let file = try #require(FileHandle(forReadingAtPath: "/proc/\(record.qemuProcess)/smaps"))
             // The mapping of main memory, and its counts.
-            let lines = rollup.split(separator: "\n")
+            let lines = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self).split(separator: "\n")
             let start = try #require(lines.firstIndex { $0.contains("memfd:guest-ram") })
             let mapping = lines[start...].prefix(24)
             func kibibytes(_ key: String) -> Int {

@@ -6,14 +6,28 @@ import Testing
     @Test func onlyWhatWasWrittenTakesMemory() throws {
         let memory = try SharedMemory(size: 64 << 20)
         #expect(try memory.extents().isEmpty)
-        try memory.withMapping { bytes in
-            bytes[5 << 20] = 1
-            bytes[(64 << 20) - 1] = 2
+        func write(_ bytes: [UInt8], at offset: UInt64) throws {
+            try bytes.withUnsafeBytes { try memory.write($0, at: offset) }
         }
+        try write([1], at: 5 << 20)
+        try write([2], at: 64 << 20 - 1)
         #expect(try memory.allocatedBytes() == 8192)
         #expect(try memory.extents() == [5 << 20..<5 << 20 + 4096, 64 << 20 - 4096..<64 << 20])
-        // Another mapping sees the same bytes.
-        #expect(try memory.withMapping { [$0[5 << 20], $0[(64 << 20) - 1], $0[0]] } == [1, 2, 0])
+        var parts: [UInt64: [UInt8]] = [:]
+        try memory.forEachPart { offset, bytes in parts[offset] = Array(bytes) }
+        #expect(parts.keys.sorted() == [5 << 20, 64 << 20 - 4096])
+        #expect(parts[5 << 20]?.first == 1 && parts[64 << 20 - 4096]?.last == 2)
+        // A long extent comes in parts.
+        try write([UInt8](repeating: 3, count: 20 << 20), at: 10 << 20)
+        try write([UInt8](repeating: 3, count: 20 << 20), at: 30 << 20)
+        var covered: [Range<UInt64>] = []
+        try memory.forEachPart { offset, bytes in
+            covered.append(offset..<offset + UInt64(bytes.count))
+            if offset >= 10 << 20, offset < 50 << 20 { #expect(bytes[0] == 3) }
+        }
+        #expect(covered.reduce(0) { $0 + $1.count } == 40 << 20 + 8192)
+        #expect(covered.allSatisfy { $0.count <= 32 << 20 })
+        #expect(throws: HypervisorError.self) { try write([1, 2], at: 64 << 20 - 1) }
         for size in [UInt64(0), 4095, 4097, .max, 1 << 63] {
             #expect(throws: HypervisorError.self, "\(size)") { try SharedMemory(size: size) }
         }

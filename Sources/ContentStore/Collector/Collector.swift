@@ -14,6 +14,8 @@ struct Collector {
 
     /// How many bytes of live objects are rewritten before the packs they were in are retired.
     private static let roundSize: UInt64 = 1 << 30
+    /// The same in objects, each of which takes some 100 bytes of memory meanwhile.
+    private static let roundObjects = 1 << 19
 
     init(
         _ store: ContentStore, _ options: CollectOptions, label: String,
@@ -65,10 +67,11 @@ struct Collector {
         while !rest.isEmpty {
             var round: [PackUse] = []
             var bytes: UInt64 = 0
-            while let next = rest.popLast() {
+            var objects = 0
+            while bytes < Collector.roundSize, objects < Collector.roundObjects, let next = rest.popLast() {
                 round.append(next)
                 bytes += next.liveBytes
-                if bytes >= Collector.roundSize { break }
+                objects += next.live + next.copies
             }
             // What was marked in them since is moved with the rest.
             marker.live.touched.subtract(round.map(\.id))

@@ -5,8 +5,8 @@ final class FreshPacks {
     private let packSize: Int
     private let encoder: FrameEncoder
     private var writer: PackWriter?
-    private var staged: [StagedPack] = []
-    private var indexes: [IndexFile] = []
+    /// The packs that are whole. Their indexes are in files: there may be many millions of objects.
+    private var own = OwnObjects()
     private var number = 0
     /// Objects that wait for their frame, by what they are.
     private var builders: [FrameContent: FrameBuilder] = [:]
@@ -26,7 +26,7 @@ final class FreshPacks {
     }
 
     deinit {
-        for pack in staged {
+        for pack in own.order {
             if let path = pack.path, path.hasPrefix(store.layout.temporary) { try? store.fileSystem.unlink(path) }
         }
     }
@@ -121,23 +121,21 @@ final class FreshPacks {
         let (pack, index) = try writer.seal()
         self.writer = nil
         try pack.stage(store.layout, lease: lease)
-        staged.append(pack)
-        indexes.append(index)
+        own.add(pack, index)
+        try own.mergeIndexes(store, temporaryName: "\(lease).\(number).index.part")
     }
 
     /// Makes everything durable and visible, in the order of an ingest; returns the packs.
     func publish() throws(StoreError) -> [IndexedPack] {
         try sealFrames()
         try sealPack()
-        guard !staged.isEmpty else { return [] }
-        for pack in staged { try pack.publish(store.layout, store.fileSystem) }
+        guard !own.order.isEmpty else { return [] }
+        for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
         try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
-        _ = try store.keeper.publish(indexes, wanted: { _ in true }, temporaryName: "\(lease).index")
+        _ = try store.keeper.publish(own.indexes, wanted: { _ in true }, temporaryName: "\(lease).index")
         try store.keeper.reload()
-        defer {
-            staged.removeAll()
-            indexes.removeAll()
-        }
-        return staged.map(\.pack)
+        let packs = own.order.map(\.pack)
+        own = OwnObjects()
+        return packs
     }
 }

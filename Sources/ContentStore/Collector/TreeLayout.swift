@@ -42,7 +42,7 @@ struct TreeLayout {
             let nodeJumps = jumps(nodes)
             jumps += UInt64(nodeJumps)
             // Nodes are few and small: when they lie about, all of the tree go together.
-            if copiesAll || nodeJumps > toleratedJumps + nodes.count / 16 {
+            if copiesAll || nodeJumps - nodes.count / 16 > toleratedJumps {
                 for node in nodes { try copy(node, .small) }
             }
         }
