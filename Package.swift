@@ -80,7 +80,8 @@ let package = Package(
         .executableTarget(
             name: "stemma",
             dependencies: [
-                "Lineage", "StoreBenchmark", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Lineage", "StoreBenchmark", "Workflow",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 

@@ -69,7 +69,8 @@ extension Recipe {
             throw RecipeError(.unreadable, "The recipe '\(file)' is not YAML.", cause: String(describing: error))
         }
         throw RecipeError(
-            .invalid, "The recipe is empty; it needs at least 'format', 'name', 'memory', and 'kernel' and 'initramfs' or a disk with 'debian'.",
+            .invalid,
+            "The recipe is empty; it needs at least 'format', 'name', 'memory', and 'kernel' and 'initramfs' or a disk with 'debian'.",
             at: RecipeError.Place(file: file, line: 1))
     }
 

@@ -44,10 +44,7 @@ package struct BackgroundProgram: ~Copyable {
         while true {
             if let value = try probe() { return value }
             try Task.checkCancellation()
-            // Without reaping it: the number stays ours.
-            var information = siginfo_t()
-            let hasEnded = waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0
-                && information.si_signo != 0
+            let hasEnded = hasEnded
             guard !hasEnded, age < limit else {
                 throw WorkflowError(
                     .unavailable,
@@ -55,6 +52,23 @@ package struct BackgroundProgram: ~Copyable {
             }
             usleep(1000)
         }
+    }
+
+    /// Waits until the program has ended by itself.
+    func waitForEnd(seconds limit: Double) throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(limit)
+        while !hasEnded {
+            guard clock.now < deadline else { throw WorkflowError(.unavailable, "'\(program.text)' did not end.") }
+            try Task.checkCancellation()
+            usleep(100_000)
+        }
+    }
+
+    /// Without reaping it: the number stays ours.
+    private var hasEnded: Bool {
+        var information = siginfo_t()
+        return waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_signo != 0
     }
 
     private static func text(_ path: String) -> String {

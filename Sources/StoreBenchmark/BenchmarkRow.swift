@@ -48,7 +48,7 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
         switch self {
         case .firstImport: [.restic, .borg, .casync]
         case .delta: [.qemuImg, .qemuIO]
-        case .size: [.restic]
+        case .size: [.restic, .qemu]
         case .ram, .resume: [.qemu, .qemuImg]
         case .clone: [.qemuImg]
         case .restore: [.qemuImg]

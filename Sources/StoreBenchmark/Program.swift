@@ -59,7 +59,7 @@ package struct Program: Sendable {
         let clock = ContinuousClock()
         let start = clock.now
         let child = try spawn(output: stem + ".out", errors: stem + ".err")
-        package var status: Int32 = 0
+        var status: Int32 = 0
         var usage = rusage()
         while wait4(child, &status, 0, &usage) < 0 {
             guard errno == EINTR else { throw WorkflowError(.io, "'\(path)' cannot be waited for.") }

@@ -46,7 +46,9 @@ package struct RowReport: Sendable, Codable {
     }
 
     package mutating func add(_ figure: Figure) { own.append(figure) }
-    package mutating func check(_ what: String, _ hasPassed: Bool) { checks.append(Check(what: what, hasPassed: hasPassed)) }
+    package mutating func check(_ what: String, _ hasPassed: Bool) {
+        checks.append(Check(what: what, hasPassed: hasPassed))
+    }
 }
 
 /// A number that was measured: the median of its samples.

@@ -51,7 +51,8 @@ package struct SparseFile: ~Copyable {
     package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
         var done = 0
         while done < buffer.count {
-            let count = pread(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
+            let count = pread(
+                descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(offset) + off_t(done))
             guard count > 0 else { throw WorkflowError(.io, "\(path) cannot be read at \(offset).") }
             done += count
         }

@@ -6,7 +6,7 @@ import Workflow
 package struct StoreBenchmarkRequest: Sendable {
     /// A raw disk with a system that boots to a login on its serial console.
     package var disk: String
-    /// The same disk after something was installed inside.
+    /// The same disk after something was installed inside; nil to make it in a guest that reaches Debian's mirror.
     package var changed: String?
     package var rows: [BenchmarkRow] = BenchmarkRow.allCases
     /// The directory that scratch files go into; the system's own when nil.
@@ -31,10 +31,6 @@ package struct StoreBenchmark: Sendable {
     package func run(finished: @escaping @Sendable (RowReport) -> Void = { _ in }) async throws -> StoreBenchmarkReport
     {
         guard !request.rows.isEmpty else { throw WorkflowError(.usage, "No row is chosen.") }
-        if request.rows.contains(.size), request.changed == nil {
-            throw WorkflowError(
-                .usage, "The row 'size' needs the changed copy of the disk: name it with --changed, or choose --rows.")
-        }
         let tools = try Requirement.find(request.rows.flatMap(\.tools))
         let (request, progress) = (request, progress)
         return try await Interruption.cancelling {

@@ -109,7 +109,9 @@ final class Workbench: Sendable {
         let root = path(home) + "/store"
         for name in try FileManager.default.subpathsOfDirectory(atPath: root) {
             var isDirectory: ObjCBool = false
-            if FileManager.default.fileExists(atPath: root + "/" + name, isDirectory: &isDirectory), !isDirectory.boolValue {
+            if FileManager.default.fileExists(atPath: root + "/" + name, isDirectory: &isDirectory),
+                !isDirectory.boolValue
+            {
                 try warm(root + "/" + name)
             }
         }
@@ -142,9 +144,10 @@ final class Workbench: Sendable {
                 .split(separator: "\n")
         }
         let models = lines("/proc/cpuinfo").filter { $0.hasPrefix("model name") }
-        machine.processor = models.first?.split(separator: ":").last.map {
-            $0.trimmingCharacters(in: .whitespaces)
-        } ?? "unknown processor"
+        machine.processor =
+            models.first?.split(separator: ":").last.map {
+                $0.trimmingCharacters(in: .whitespaces)
+            } ?? "unknown processor"
         machine.cores = models.count
         machine.memoryBytes = ProcessInfo.processInfo.physicalMemory
         machine.load = lines("/proc/loadavg").first?.split(separator: " ").first.flatMap { Double($0) } ?? 0

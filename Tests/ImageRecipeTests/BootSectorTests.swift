@@ -18,7 +18,10 @@ import Testing
         #expect(truncate(disk, 64 << 20) == 0)
         let (status, text) = try run(["sfdisk", "--json", disk], in: directory)
         #expect(status == 0, "\(text)")
-        for part in [#""label": "dos""#, #""id": "0x12345678""#, #""start": 2048"#, #""size": 129024"#, #""type": "83""#, "bootable"] {
+        for part in [
+            #""label": "dos""#, #""id": "0x12345678""#, #""start": 2048"#, #""size": 129024"#, #""type": "83""#,
+            "bootable",
+        ] {
             #expect(text.contains(part), "\(text)")
         }
         #expect(Array(bytes[..<440]) == Array(boot[..<440]), "the loader's code is untouched")
@@ -27,7 +30,8 @@ import Testing
 
     @Test func otherFilesOfGRUBAreRefused() {
         for (boot, core) in [
-            (Array(boot.dropLast()), core), ([UInt8](repeating: 0, count: 512), core), (boot, [UInt8](repeating: 0, count: 1500)),
+            (Array(boot.dropLast()), core), ([UInt8](repeating: 0, count: 512), core),
+            (boot, [UInt8](repeating: 0, count: 1500)),
             (boot, core + [UInt8](repeating: 0, count: 1 << 20)), (boot, []),
         ] {
             let error = #expect(throws: RecipeError.self) {

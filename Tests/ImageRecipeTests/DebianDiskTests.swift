@@ -61,7 +61,8 @@ import Testing
         #expect(try debug("cat /etc/hostname").contains("small\n"))
         #expect(try debug("cat /etc/shadow").contains("root:$6$"))
         #expect(try debug("stat /usr/bin/mount").contains("Mode:  04755"))
-        let packages = try FileManager.default.contentsOfDirectory(atPath: directory.path + "/cache/packages/debian-bookworm")
+        let packages = try FileManager.default.contentsOfDirectory(
+            atPath: directory.path + "/cache/packages/debian-bookworm")
         #expect(packages.contains { $0.hasPrefix("systemd_") && $0.hasSuffix(".deb") })
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path + "/cache") == ["packages"])
 
@@ -74,7 +75,8 @@ import Testing
 
     @Test func aMirrorThatCannotBeReachedIsSaid() throws {
         let directory = try TemporaryDirectory()
-        let yaml = Self.small.replacing("suite: bookworm", with: "suite: bookworm\n      mirror: http://127.0.0.1:9/debian")
+        let yaml = Self.small.replacing(
+            "suite: bookworm", with: "suite: bookworm\n      mirror: http://127.0.0.1:9/debian")
         let recipe = try Recipe(contentsOf: try directory.write(yaml, to: "small.yaml"))
         let error = #expect(throws: RecipeError.self) {
             try ImageBuilder(recipe: recipe, cache: directory.path + "/cache").build(into: directory.path + "/image")

@@ -101,7 +101,8 @@ import Testing
         var debian = try #require(try Recipe(yaml: Self.minimal, file: "tiny.yaml").disks.first?.debian)
         change(&debian)
         return Mmdebstrap(
-            debian: debian, packageDirectory: "/cache/it's here", sources: ["deb http://m bookworm main"], identity: "x/0")
+            debian: debian, packageDirectory: "/cache/it's here", sources: ["deb http://m bookworm main"],
+            identity: "x/0")
     }
 
     @Test func mmdebstrapIsAskedForTheSystem() throws {
@@ -132,7 +133,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("E: Unable to locate package no-such-thing\nE: apt-get failed", RecipeError.Code.unknownPackage, 77, "'no-such-thing'"),
+        (
+            "E: Unable to locate package no-such-thing\nE: apt-get failed", RecipeError.Code.unknownPackage, 77,
+            "'no-such-thing'"
+        ),
         ("W: Failed to fetch http://m/x  Could not resolve 'm'", .downloadFailed, 8, "check the network"),
         ("E: Unable to fetch some archives", .downloadFailed, 8, "mirror"),
         ("E: unable to pick chroot mode automatically", .toolFailed, 8, "fakechroot"),

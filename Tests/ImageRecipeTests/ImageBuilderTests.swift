@@ -50,14 +50,14 @@ import Testing
     private func boot(_ image: BuiltImage, in directory: TemporaryDirectory) throws -> String {
         let console = directory.path + "/console"
         let disk = "driver=raw,node-name=disk0,file.driver=file,file.filename=\(image.diskPaths[0])"
-        let command =
-            ["qemu-system-x86_64", "-machine", "\(image.machine),accel=tcg", "-cpu", image.cpu]
-            + ["-smp", "\(image.cpus)", "-m", "\(image.memoryMiB)M"]
-            + ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"]
-            + ["-kernel", try #require(image.kernelPath), "-initrd", try #require(image.initrdPath)]
-            + ["-append", "'\(try #require(image.commandLine))'"]
-            + ["-chardev", "file,id=serial0,path=\(console)", "-device", "isa-serial,chardev=serial0"]
-            + ["-blockdev", disk, "-device", "virtio-blk-pci,drive=disk0,id=virtio-disk0,addr=0x4"]
+        let (kernel, initrd) = (try #require(image.kernelPath), try #require(image.initrdPath))
+        let commandLine = try #require(image.commandLine)
+        var command = ["qemu-system-x86_64", "-machine", "\(image.machine),accel=tcg", "-cpu", image.cpu]
+        command += ["-smp", "\(image.cpus)", "-m", "\(image.memoryMiB)M"]
+        command += ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"]
+        command += ["-kernel", kernel, "-initrd", initrd, "-append", "'\(commandLine)'"]
+        command += ["-chardev", "file,id=serial0,path=\(console)", "-device", "isa-serial,chardev=serial0"]
+        command += ["-blockdev", disk, "-device", "virtio-blk-pci,drive=disk0,id=virtio-disk0,addr=0x4"]
         // Bounded, so that a guest that hangs fails the test instead of stopping all of them.
         let script = """
             timeout 240 \(command.joined(separator: " ")) &

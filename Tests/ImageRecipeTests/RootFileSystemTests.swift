@@ -23,7 +23,8 @@ import Testing
     private func makeDisk(_ system: RootFileSystem, at path: String, in directory: TemporaryDirectory) throws {
         let start = 1 << 20
         let (status, text) = try run(
-            ["sh", "-c", "truncate -s 40M \(path) && mke2fs -q -F -t ext4 -E offset=\(start) \(path) 39M"], in: directory)
+            ["sh", "-c", "truncate -s 40M \(path) && mke2fs -q -F -t ext4 -E offset=\(start) \(path) 39M"],
+            in: directory)
         #expect(status == 0, "\(text)")
         var disk = try Ext4FileSystem.open(path: path, offset: UInt64(start), time: 1_700_000_000)
         try system.write(to: &disk, time: 1_600_000_000)
@@ -67,7 +68,9 @@ import Testing
         #expect(try debug("cat /etc/empty", disk, in: directory).contains("other\n"))
         #expect(try debug("stat /etc/pipe", disk, in: directory).contains("Fast link dest: \"/etc/empty\""))
         #expect(try debug("stat /lib", disk, in: directory).contains("Fast link dest: \"usr/lib\""))
-        #expect(try debug("cat /usr/lib/a-file-with-a-long-name-so-that-the-directory-grows-699", disk, in: directory).contains("699"))
+        #expect(
+            try debug("cat /usr/lib/a-file-with-a-long-name-so-that-the-directory-grows-699", disk, in: directory)
+                .contains("699"))
         let file = try debug("stat /usr/lib/numbers", disk, in: directory)
         #expect(file.contains("Mode:  04755"))
         #expect(file.contains("User:  1234   Group: 70000"))
@@ -122,7 +125,8 @@ import Testing
 
     @Test func mutatedArchivesThrowAndNeverTrap() throws {
         let directory = try TemporaryDirectory()
-        let script = "cd \(directory.path) && mkdir s && echo 1 > s/$(printf 'a%.0s' $(seq 150)) && ln -s x s/l && tar --format=pax -cf s.tar s"
+        let script =
+            "cd \(directory.path) && mkdir s && echo 1 > s/$(printf 'a%.0s' $(seq 150)) && ln -s x s/l && tar --format=pax -cf s.tar s"
         #expect(try run(["sh", "-c", script], in: directory).0 == 0)
         let original = [UInt8](try Data(contentsOf: URL(fileURLWithPath: directory.path + "/s.tar")))
         var generator = SeededGenerator(state: 5)

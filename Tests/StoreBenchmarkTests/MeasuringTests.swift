@@ -42,7 +42,9 @@ import Workflow
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch).isEmpty)
         let server = try BackgroundProgram(Program(path: "/bin/sh", arguments: ["-c", "exit 1"]), scratch: scratch)
-        let error = #expect(throws: WorkflowError.self) { try server.wait(for: "its sign", seconds: 30) { nil as Int? } }
+        let error = #expect(throws: WorkflowError.self) {
+            try server.wait(for: "its sign", seconds: 30) { nil as Int? }
+        }
         #expect(error?.message.contains("ended before its sign") == true)
     }
 

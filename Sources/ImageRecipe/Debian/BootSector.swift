@@ -23,14 +23,16 @@ package enum BootSector {
         boot: [UInt8], core: [UInt8], diskSectors: Int, signature: UInt32
     ) throws(RecipeError) -> [UInt8] {
         guard boot.count == sectorSize, Array(boot.suffix(2)) == [0x55, 0xAA] else {
-            throw RecipeError(.unsuitablePackage, "GRUB's boot.img is no boot sector; the package 'grub-pc-bin' changed.")
+            throw RecipeError(
+                .unsuitablePackage, "GRUB's boot.img is no boot sector; the package 'grub-pc-bin' changed.")
         }
         guard core.count > sectorSize, core.count <= (partitionStart - 1) * sectorSize,
             // The first entry of the block list, at the end of core.img's first sector: continue at sector 2.
             Array(core[500..<508]) == [2, 0, 0, 0, 0, 0, 0, 0]
         else {
             throw RecipeError(
-                .unsuitablePackage, "GRUB's core.img does not fit before the partition, or loads another place than "
+                .unsuitablePackage,
+                "GRUB's core.img does not fit before the partition, or loads another place than "
                     + "sector 2; the package 'grub-pc-bin' changed.")
         }
         let sectors = UInt32(clamping: diskSectors - partitionStart)

@@ -236,6 +236,7 @@ package struct Ext4FileSystem: ~Copyable {
         let text = error_message(code).map { String(cString: $0) } ?? "error \(code)"
         return full
             ? RecipeError(.contentRefused, "The content does not fit into the disk; raise 'size'.", cause: text)
-            : RecipeError(.cannotWrite, "The file system in '\(path)' cannot be written; check the free space.", cause: text)
+            : RecipeError(
+                .cannotWrite, "The file system in '\(path)' cannot be written; check the free space.", cause: text)
     }
 }

@@ -91,7 +91,8 @@ package struct Mmdebstrap: Sendable {
     static func configuredSources(for debian: Recipe.Debian, scratch: String) throws(RecipeError) -> Sources {
         if let mirror = debian.mirror { return Sources(lines: [line(mirror, debian.suite.value, debian.components)]) }
         let result = try Tool.aptGet.run(
-            ["indextargets", "--format", "$(RELEASE) $(REPO_URI) $(FILENAME)", "Created-By: Packages"], scratch: scratch)
+            ["indextargets", "--format", "$(RELEASE) $(REPO_URI) $(FILENAME)", "Created-By: Packages"], scratch: scratch
+        )
         guard result.status == 0 else { return Sources() }
         var sources = Sources()
         let suites = ["", "-updates", "-security"].map { debian.suite.value + $0 }

@@ -12,6 +12,11 @@ extension Recipe {
         package struct User: Sendable, Hashable {
             package var name: String
             package var password: String
+
+            package init(name: String, password: String) {
+                self.name = name
+                self.password = password
+            }
         }
 
         /// The name of a release, for example `bookworm`.
@@ -63,7 +68,9 @@ extension Recipe {
             let mirror = try reader.text(node, "'mirror'")
             guard ["http://", "https://", "file://"].contains(where: { mirror.hasPrefix($0) }),
                 !mirror.contains(where: { $0.isWhitespace })
-            else { throw reader.invalid("'mirror' must be an address, such as 'http://deb.debian.org/debian'.", at: node) }
+            else {
+                throw reader.invalid("'mirror' must be an address, such as 'http://deb.debian.org/debian'.", at: node)
+            }
             debian.mirror = mirror
         }
         if let node = map["kernel"] { debian.kernel = try package(node, reader) }

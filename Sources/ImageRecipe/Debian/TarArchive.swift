@@ -112,8 +112,10 @@ package struct TarArchive: Sendable {
             }
             return value
         }
-        let device = (major: UInt32(clamping: try field(329..<337, nil, "device")),
-            minor: UInt32(clamping: try field(337..<345, nil, "device")))
+        let device = (
+            major: UInt32(clamping: try field(329..<337, nil, "device")),
+            minor: UInt32(clamping: try field(337..<345, nil, "device"))
+        )
         let kind: Entry.Kind
         switch header[156] {
         case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): kind = .file(offset: data, size: size)
@@ -134,7 +136,9 @@ package struct TarArchive: Sendable {
             group: UInt32(clamping: try field(116..<124, "gid", "group")),
             modified: try field(136..<148, "mtime", "time"),
             attributes: Dictionary(
-                override.values.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) },
+                override.values.filter { $0.key.hasPrefix(prefix) }.map {
+                    (String($0.key.dropFirst(prefix.count)), $0.value)
+                },
                 uniquingKeysWith: { $1 }))
     }
 

@@ -64,7 +64,8 @@ struct Archiver {
             restore: { _, version, target in
                 RestoreCommand(
                     program: bench.tool(
-                        .casync, ["extract", store, bench.path("casync/\(version).caibx"), bench.path(target) + "/disk"]),
+                        .casync,
+                        ["extract", store, bench.path("casync/\(version).caibx"), bench.path(target) + "/disk"]),
                     result: bench.path(target) + "/disk")
             })
     }

@@ -12,9 +12,9 @@ struct PlainQEMU: ~Copyable {
     private static let image = "plain.qcow2"
 
     /// Makes the overlay that the guest writes to.
-    static func makeOverlay(_ bench: Workbench) throws {
+    static func makeOverlay(_ bench: Workbench, on disk: String) throws {
         bench.remove(image)
-        let words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", bench.request.disk, bench.path(image)]
+        let words = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", disk, bench.path(image)]
         try bench.run(bench.tool(.qemuImg, words))
     }
 
@@ -75,55 +75,23 @@ struct PlainQEMU: ~Copyable {
 
 /// QEMU's monitor protocol, one command at a time.
 private final class MonitorClient {
-    private let descriptor: Int32
-    private var rest: [UInt8] = []
+    private let connection: LocalConnection
 
     /// nil while nobody listens.
     init?(socket path: String) {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let capacity = MemoryLayout.size(ofValue: address.sun_path)
-        let isShort = withUnsafeMutableBytes(of: &address.sun_path) { bytes in
-            guard path.utf8.count < capacity else { return false }
-            bytes.copyBytes(from: path.utf8)
-            return true
+        guard let connection = LocalConnection(socket: path) else { return nil }
+        self.connection = connection
+        guard (try? connection.line()) != nil, (try? command(#"{"execute": "qmp_capabilities"}"#)) != nil else {
+            return nil
         }
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, size) }
-        }
-        guard isShort, connected == 0, (try? line()) != nil,
-            (try? command(#"{"execute": "qmp_capabilities"}"#)) != nil
-        else { return nil }
     }
-
-    deinit { close(descriptor) }
 
     /// The answer's line; events before it are left out.
     func command(_ text: String) throws -> String {
-        let bytes = Array((text + "\n").utf8)
-        guard write(descriptor, bytes, bytes.count) == bytes.count else {
-            throw WorkflowError(.unavailable, "QEMU's monitor takes no commands any more.")
-        }
+        try connection.send(text + "\n")
         while true {
-            let line = try line()
+            let line = try connection.line()
             if line.contains(#""return""#) || line.contains(#""error""#) { return line }
-        }
-    }
-
-    private func line() throws -> String {
-        while true {
-            if let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                let line = String(decoding: rest[..<end], as: UTF8.self)
-                rest.removeFirst(end + 1)
-                return line
-            }
-            var buffer = [UInt8](repeating: 0, count: 65536)
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { throw WorkflowError(.unavailable, "QEMU's monitor does not answer.") }
-            rest += buffer[..<count]
         }
     }
 }

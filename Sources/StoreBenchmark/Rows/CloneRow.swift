@@ -10,7 +10,8 @@ struct CloneRow {
         bench.progress.step("preparing the clones")
         try bench.run(ImportRow.command(bench, bench.request.disk))
         try bench.run(bench.stemma(["vm", "create", "Small", "--size", "1M"], home: home))
-        try bench.run(bench.stemma(["vm", "create", "Deep", "--disk", bench.request.disk, "--format", "raw"], home: home))
+        try bench.run(
+            bench.stemma(["vm", "create", "Deep", "--disk", bench.request.disk, "--format", "raw"], home: home))
         let image = try RestoreRow.makeImage(bench)
         var samples: [String: [Double]] = [:]
         func clone(_ origin: String, _ round: Int) throws {
@@ -40,7 +41,8 @@ struct CloneRow {
             report.comparisons.append(
                 Comparison("\(figure.what) / 10 ms", ratio: figure.value / Self.limit, .atMost, 1))
         }
-        report.comparisons.append(Comparison("of the disk / of an empty VM", ratio: disk.value / small.value, .atMost, 1.25))
+        report.comparisons.append(
+            Comparison("of the disk / of an empty VM", ratio: disk.value / small.value, .atMost, 1.25))
         report.comparisons.append(
             Comparison("with \(Self.depth) snapshots / without", ratio: deep.value / disk.value, .atMost, 1.25))
         let peer = Figure("qemu-img create -b, for comparison", .seconds, samples["qemu-img"] ?? [])

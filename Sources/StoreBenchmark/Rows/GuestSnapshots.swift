@@ -4,9 +4,10 @@ import Lineage
 import Synchronization
 import Workflow
 
-/// Two snapshots of a guest that booted to its login, seconds apart: in the store, and by plain QEMU's `savevm`.
+/// Snapshots of a guest at work, seconds apart: in the store, and by plain QEMU's `savevm`.
 ///
-/// The rows of RAM and of resuming share them.
+/// The guest booted to its login, and a service reads the system's files one after the other and packs some of them, so that
+/// its memory is full and changes. The rows of RAM and of resuming share the snapshots.
 struct GuestSnapshots: Sendable {
     static let machine = "pc-i440fx-7.2"
     static let cpu = "qemu64"
@@ -34,6 +35,7 @@ struct GuestSnapshots: Sendable {
     /// Boots the guest both ways and saves it four times each. Later calls give the same result.
     static func prepare(_ bench: Workbench) async throws -> Saved {
         if let saved = bench.guest.withLock({ $0 }) { return saved }
+        try makeDisk(bench)
         var saved = Saved()
         try plain(bench, &saved)
         let own = try await stored(bench)
@@ -46,10 +48,45 @@ struct GuestSnapshots: Sendable {
         return saved
     }
 
+    /// The guest's disk, below the scratch directory: a copy with the service.
+    private static let disk = "guest.raw"
+
+    private static let script = #"""
+        #!/bin/sh
+        # Reads all small files, fifty at a time, and keeps the end of what they pack to.
+        while :; do
+            find /usr -xdev -type f -size -256k -print0 | xargs -0 -n 50 sh -c \
+                'tar -cf - "$@" 2> /dev/null | gzip -1 | tail -c 300k > /run/packed; cat "$@" > /dev/null' work
+        done
+        """#
+
+    private static let service = """
+        [Service]
+        ExecStart=/usr/local/sbin/work
+        [Install]
+        WantedBy=multi-user.target
+
+        """
+
+    private static func makeDisk(_ bench: Workbench) throws {
+        bench.progress.step("giving a copy of the disk something to do")
+        let copy = bench.path(disk)
+        try bench.run(Program(path: "/bin/cp", arguments: ["--sparse=always", bench.request.disk, copy]))
+        let socket = bench.path("console.sock")
+        let guest = try BackgroundProgram(
+            Console.program(bench, disk: copy, socket: socket, network: false), scratch: bench.scratch)
+        let console = try Console(guest, socket: socket)
+        // As base64, so that no shell and no terminal changes a character.
+        for (path, text) in [("/etc/systemd/system/work.service", service), ("/usr/local/sbin/work", script)] {
+            try console.run("echo \(Data(text.utf8).base64EncodedString()) | base64 -d > \(path)", seconds: 60)
+        }
+        try console.run("chmod 755 /usr/local/sbin/work && systemctl enable work && sync", seconds: 120)
+        try console.powerOff(guest)
+    }
+
     private static func plain(_ bench: Workbench, _ saved: inout Saved) throws {
         bench.progress.step("booting the guest under plain QEMU")
-        try bench.warm(bench.request.disk)
-        try PlainQEMU.makeOverlay(bench)
+        try PlainQEMU.makeOverlay(bench, on: bench.path(disk))
         var guest = try PlainQEMU(bench)
         try guest.waitForConsole(sign, seconds: 900)
         sleep(UInt32(settling))
@@ -69,7 +106,7 @@ struct GuestSnapshots: Sendable {
         bench.remove("guest-home")
         let stemma = try Stemma(home: Home(root: bench.path("guest-home")), progress: .silent)
         var creation = CreateRequest(try Name("Guest"))
-        creation.files = [bench.request.disk]
+        creation.files = [bench.path(disk)]
         creation.format = "raw"
         creation.machine = machine
         creation.cpu = cpu

@@ -49,7 +49,8 @@ struct ImportRow {
         bench.progress.step("restoring what stemma stored")
         _ = try bench.directory("restored")
         try bench.run(RestoreRow.command(bench, "Disk", to: bench.path("restored/disk.raw")))
-        report.check("restored bit for bit: stemma", try SparseFile.haveEqualBytes(disk, bench.path("restored/disk.raw")))
+        report.check(
+            "restored bit for bit: stemma", try SparseFile.haveEqualBytes(disk, bench.path("restored/disk.raw")))
         for archiver in archivers {
             bench.progress.step("restoring what \(archiver.name) stored")
             _ = try bench.directory("restored")

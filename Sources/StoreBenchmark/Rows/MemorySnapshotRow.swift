@@ -36,6 +36,7 @@ struct MemorySnapshotRow {
         report.add(Figure("new bytes, compressed", .bytes, Array(saved.storedBytes.dropFirst())))
         report.comparisons.append(
             Comparison("new bytes / unique pages", ratio: bytes.value / pages.value, .atMost, 1.1))
+        report.notes.append("the guest reads and packs files all the time; snapshots are 5 seconds apart")
         report.notes.append("new bytes hold the device state, what the guest wrote to its disk and the trees too")
     }
 }

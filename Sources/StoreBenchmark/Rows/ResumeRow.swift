@@ -6,7 +6,8 @@ struct ResumeRow {
         _ = try await GuestSnapshots.prepare(bench)
         let name = GuestSnapshots.names[1]
         // With its steps, because one of them tells when the guest runs.
-        var command = bench.stemma(["run", "Guest:" + name, "prep", "--headless", "--verbose"], home: bench.path("guest-home"))
+        var command = bench.stemma(
+            ["run", "Guest:" + name, "prep", "--headless", "--verbose"], home: bench.path("guest-home"))
         command.arguments.removeAll { $0 == "--quiet" }
         try bench.warmStore("guest-home")
         try bench.warm(bench.path("plain.qcow2"))

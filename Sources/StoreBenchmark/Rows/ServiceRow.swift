@@ -19,7 +19,8 @@ struct ServiceRow {
                 samples.peer.append(bytes / (try bench.run(copy(peer)).seconds))
             }
             let figure = Figure("vm serve", .bytesPerSecond, samples.own, command: "nbdcopy URI null:")
-            let other = Figure("qemu-nbd", .bytesPerSecond, samples.peer, command: "qemu-nbd -r -t -f qcow2 -k SOCKET IMAGE")
+            let other = Figure(
+                "qemu-nbd", .bytesPerSecond, samples.peer, command: "qemu-nbd -r -t -f qcow2 -k SOCKET IMAGE")
             report.add(figure)
             report.comparisons.append(
                 Comparison("stemma / qemu-nbd", peer: other, ratio: figure.value / other.value, .atLeast, 0.8))
@@ -41,7 +42,8 @@ struct ServiceRow {
             report.comparisons.append(
                 Comparison("stemma / qemu-nbd", peer: other, ratio: figure.value / other.value, .atLeast, 0.8))
             report.notes.append(
-                "\(Self.reads) reads anywhere in the disk's data, \(Self.inFlight) in flight on one connection (libnbd)")
+                "\(Self.reads) reads anywhere in the disk's data, \(Self.inFlight) in flight on one connection (libnbd)"
+            )
         }
     }
 

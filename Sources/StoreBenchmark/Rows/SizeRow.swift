@@ -3,7 +3,7 @@ struct SizeRow {
     let bench: Workbench
 
     func measure(_ report: inout RowReport) throws {
-        guard let changed = bench.request.changed else { return }
+        let changed = try bench.request.changed ?? ChangedCopy(bench: bench).make()
         let disk = bench.request.disk
         bench.progress.step("storing both disks: stemma")
         bench.remove("home")
@@ -25,6 +25,6 @@ struct SizeRow {
             "restic", .bytes, [Double(try bench.diskUsage(bench.path(archiver.repository)))], command: "du -s restic")
         report.comparisons.append(
             Comparison("stemma / restic", peer: peer, ratio: figure.value / peer.value, .atMost, 1))
-        bench.remove("home", "restic", "restic-cache")
+        bench.remove("home", "restic", "restic-cache", "changed.raw")
     }
 }

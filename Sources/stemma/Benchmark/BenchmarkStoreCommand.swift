@@ -16,7 +16,9 @@ struct BenchmarkStoreCommand: AsyncParsableCommand {
 
     @Option(help: "The raw disk to measure with.", completion: .file())
     var disk: String
-    @Option(help: "The same disk after something was installed inside; for the row 'size'.", completion: .file())
+    @Option(
+        help: "The same disk after something was installed inside, for 'size'. Default: made in a guest, by apt-get.",
+        completion: .file())
     var changed: String?
     @Option(parsing: .upToNextOption, help: "The rows to measure. Default: all.")
     var rows: [BenchmarkRow] = BenchmarkRow.allCases
