@@ -44,8 +44,11 @@ struct FrameEncoder: Sendable {
 
     /// How much room a frame may need.
     static func bound(plain: Int, records: Int) -> Int {
-        FrameHeader.fixedSize + FrameHeader.recordSize * records + plain
+        FrameHeader.fixedSize + FrameHeader.recordSize * records + PieceTable.size(plain: plain) + plain
     }
+
+    /// What is not compressed and at least so long is stored in pieces that can be read alone.
+    static let leastPieces = 16 << 10
 
     /// Writes a frame to a target with `bound` bytes of room.
     ///
@@ -55,13 +58,19 @@ struct FrameEncoder: Sendable {
         into target: UnsafeMutableRawBufferPointer
     ) -> Int {
         let headerSize = FrameHeader.fixedSize + FrameHeader.recordSize * records.count
-        let room = target.part(headerSize, plain.count)
+        let room = target.part(headerSize, PieceTable.size(plain: plain.count) + plain.count)
         var codec = Codec.raw
         var count = plain.count
         let compression = content == .pages ? memoryCompression : compression
         if let compressed = contexts.with({ compression.compress(plain, into: room, with: $0) }) {
             codec = compressed.codec
             count = compressed.count
+        } else if plain.count >= FrameEncoder.leastPieces {
+            codec = .pieces
+            let table = PieceTable.size(plain: plain.count)
+            PieceTable.write(plain, to: room.part(0, table))
+            room.part(table, plain.count).copyMemory(from: plain)
+            count += table
         } else {
             room.copyMemory(from: plain)
         }
