@@ -2,12 +2,17 @@
 
 import PackageDescription
 
+/// `Tests/fuzz` builds everything with libFuzzer's and AddressSanitizer's instrumentation.
+let isFuzzing = Context.environment["STEMMA_FUZZ"] == "1"
+let sanitizers = ["-sanitize=fuzzer,address"]
+
 /// Every target of the package: Swift 6 language mode, warnings as errors.
-let settings: [SwiftSetting] = [
-    .swiftLanguageMode(.v6),
-    .treatAllWarnings(as: .error),
-    .enableExperimentalFeature("Lifetimes"),
-]
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .treatAllWarnings(as: .error),
+        .enableExperimentalFeature("Lifetimes"),
+    ] + (isFuzzing ? [.unsafeFlags(sanitizers)] : [])
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -55,39 +60,46 @@ let package = Package(
         module("VMState", ["DiskImage"]),
         module("X86", ["CZydis"]),
         module("CPUModel"),
+        module("GuestFiles", ["CExt2FS"]),
         module("GuestInspection"),
         module("Hypervisor", ["CPUModel"] + nio),
         module("Conversion", ["VMState", "CPUModel", "GuestInspection", "Yams"]),
         module("Expressions", ["CZ3"]),
         module("Machine", ["X86", "VMState"]),
         module("Exploration", ["Machine", "Expressions", "X86"]),
-        module("ImageRecipe", ["Yams"]),
+        module("ImageRecipe", ["CExt2FS", "Yams"]),
         module("Lineage", ["ContentStore"]),
         module(
             "Workflow",
             [
                 "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "Exploration", "Expressions",
-                "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
+                "GuestFiles", "GuestInspection", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "VMState",
             ]),
+        module(
+            "StoreBenchmark", ["CNBD", "ContentStore", "DiskImage", "Hypervisor", "Lineage", "Workflow"]),
         .executableTarget(
             name: "stemma",
             dependencies: [
-                "Lineage", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Lineage", "StoreBenchmark", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "store-torture", dependencies: ["ContentStore"], path: "Tests/StoreTorture", swiftSettings: settings),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         tests(
             "SystemLibraries",
             [
                 "CCrypto", "CExt2FS", "CISAL", "CLZ4", "CLibXML2", "CLibvirt", "CNBD", "CZ3", "CZlib", "CZstd",
                 "CZydis",
             ]),
-        tests("ContentStore", ["ContentStore"]),
+        tests("ContentStore", ["ContentStore", "store-torture"]),
         tests("BlockService", ["BlockService", "ContentStore"] + nio),
         tests("DiskImage", ["DiskImage"]),
         tests("VMState", ["VMState", "DiskImage"]),
         tests("X86", ["X86"]),
         tests("CPUModel", ["CPUModel"]),
+        tests("GuestFiles", ["GuestFiles", "TestSupport"]),
         tests("GuestInspection", ["GuestInspection"]),
         tests("Hypervisor", ["Hypervisor", "CPUModel"]),
         tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
@@ -99,6 +111,17 @@ let package = Package(
         tests(
             "Workflow",
             ["Workflow", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage", "VMState"]),
+        tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
         tests("EndToEnd", ["stemma"]),
     ]
 )
+
+if isFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "stemma-fuzz", dependencies: ["BlockService", "ContentStore", "DiskImage", "GuestFiles", "VMState"],
+            path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            // The gold linker breaks off with AddressSanitizer's symbols.
+            linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])]))
+    package.products = [.executable(name: "stemma-fuzz", targets: ["stemma-fuzz"])]
+}

@@ -53,19 +53,30 @@ package struct DiskExtent: Sendable, Hashable {
 extension DiskImage {
     /// Visits the extents of a range of any size in order.
     ///
-    /// The range is asked for in windows of 256 MiB, so extents of one kind are not merged across a window's border, and
-    /// ``DiskExtent/limit`` is never met.
+    /// The range is asked for in windows, so extents of one kind are not merged across a window's border, and ``DiskExtent/limit``
+    /// is never met. Windows are 256 MiB at first and grow while little is found, so that a disk of a hostile size is soon over.
     package func forEachExtent(
         from offset: UInt64 = 0, length: UInt64? = nil, _ body: (DiskExtent) throws -> Void
     ) throws {
         let length = length ?? (virtualSize - min(offset, virtualSize))
         try checkRange(offset, length)
+        let smallest: UInt64 = 256 << 20
         let end = offset + length
         var position = offset
+        var window = smallest
         while position < end {
-            let step = min(end - position, 256 << 20)
-            for extent in try extents(from: position, length: step) { try body(extent) }
+            let step = min(end - position, window)
+            let found: [DiskExtent]
+            do throws(DiskImageError) {
+                found = try extents(from: position, length: step)
+            } catch {
+                guard error.code == .tooManyExtents, window > smallest else { throw error }
+                window = smallest
+                continue
+            }
+            for extent in found { try body(extent) }
             position += step
+            window = found.count <= 64 ? min(window * 2, 1 << 50) : smallest
         }
     }
 

@@ -1,9 +1,9 @@
-/// Why an image cannot be opened or read.
+/// Why an image cannot be opened, read or written.
 package struct DiskImageError: Error, Sendable, Hashable, CustomStringConvertible {
     package enum Code: Sendable, Hashable {
         /// The file cannot be opened, or is not a regular file or block device.
         case cannotOpen
-        /// The operating system failed a read.
+        /// The operating system failed a read or a write.
         case io
         /// The file is not of the format asked for.
         case wrongFormat
@@ -23,6 +23,16 @@ package struct DiskImageError: Error, Sendable, Hashable, CustomStringConvertibl
         case backingLoop
         /// No snapshot has that ID or name.
         case noSuchSnapshot
+        /// A file to be written exists already.
+        case exists
+        /// A file cannot be made in that place.
+        case cannotCreate
+        /// The disk is full, or a quota or the largest file size is reached.
+        case noSpace
+        /// An image names a file that may not be opened for it.
+        case forbiddenReference
+        /// `qemu-nbd` is missing or refused the image.
+        case toolFailed
     }
 
     package var code: Code

@@ -1,8 +1,17 @@
 /// Opens images with everything below them.
 package enum DiskImages {
-    /// Formats that are read.
+    /// Formats that are read, named as QEMU names them.
     package enum Format: String, Sendable, CaseIterable {
         case raw, qcow2
+        /// VMware; read through `qemu-nbd`, like those that follow.
+        case vmdk
+        /// VirtualBox.
+        case vdi
+        /// Hyper-V.
+        case vhdx
+        /// VHD: Virtual PC, old Hyper-V, Azure.
+        case vpc
+        case parallels
     }
 
     /// Opens an image and its whole backing chain.
@@ -10,111 +19,26 @@ package enum DiskImages {
     /// - Parameters:
     ///   - path: The topmost file.
     ///   - format: nil to probe by magic. A guest can write any magic to its raw disk: give the format for a file that is known to be raw.
-    /// - Throws: `.cannotOpen`, `.wrongFormat`, `.unsupported`, `.corrupt`, `.truncated`, `.backingUnavailable`, `.backingLoop`.
-    package static func open(path: String, format: Format? = nil) throws(DiskImageError) -> any DiskImage {
+    ///   - references: Which further files the image may name.
+    /// - Throws: `.cannotOpen`, `.wrongFormat`, `.unsupported`, `.corrupt`, `.truncated`, `.backingUnavailable`, `.backingLoop`,
+    ///   `.forbiddenReference`, `.toolFailed`.
+    package static func open(
+        path: String, format: Format? = nil, references: ReferencePolicy = .sameDirectory
+    ) throws(DiskImageError) -> any DiskImage {
         let file = try ImageFile(path: path)
-        let found: Format = if let format { format } else { try probe(file) }
+        let found: Format = if let format { format } else { try FormatProbe.format(of: file) }
         switch found {
         case .raw: return try RawImage(file: file)
-        case .qcow2: return try Qcow2Image(file: file).activeView()
+        case .qcow2: return try Qcow2Image(file: file).activeView(references: references)
+        case .vmdk, .vdi, .vhdx, .vpc, .parallels:
+            return try ForeignImage(file: file, format: found, scope: ReferenceScope(references, top: path))
         }
     }
 
-    /// The format of a file by its first bytes; whatever has no magic is raw.
+    /// The format of a file by its magic bytes; whatever has none is raw.
     ///
     /// - Throws: `.cannotOpen`, `.io`.
     package static func probe(path: String) throws(DiskImageError) -> Format {
-        try probe(ImageFile(path: path))
-    }
-
-    static func probe(_ file: ImageFile) throws(DiskImageError) -> Format {
-        let magic = try file.bytes(at: 0, count: Int(min(try file.size(), 4)), what: "magic")
-        return magic == Qcow2Header.magic ? .qcow2 : .raw
-    }
-}
-
-/// Resolves backing files downwards, each at most once.
-struct BackingChain {
-    /// Longest chain that is opened.
-    static let maximumLength = 200
-
-    private var visited: Set<ImageFile.Identity>
-
-    init(top: ImageFile) { visited = [top.identity] }
-
-    /// Puts the backing chain of `image` under one of its layers.
-    func putUnder(_ top: Qcow2Layer, of image: Qcow2Image) throws(DiskImageError) -> any DiskImage {
-        var chain = self
-        var layers: [any DiskImage] = [top]
-        var current: Qcow2Image? = image
-        while let upper = current, let name = upper.backingFile {
-            let file = try chain.open(name, namedBy: upper.path)
-            current = nil
-            switch try chain.format(upper.backingFormat, of: file, namedBy: upper.path) {
-            case .raw: layers.append(try RawImage(file: file))
-            case .qcow2:
-                let lower = try Qcow2Image(file: file)
-                layers.append(try lower.activeLayer())
-                current = lower
-            }
-        }
-        var result = layers.removeLast()
-        while let layer = layers.popLast() { result = LayeredImage(layer, over: result) }
-        return result
-    }
-
-    private mutating func open(_ name: String, namedBy upper: String) throws(DiskImageError) -> ImageFile {
-        let path = try Self.path(of: name, namedBy: upper)
-        let file: ImageFile
-        do throws(DiskImageError) { file = try ImageFile(path: path) } catch {
-            throw DiskImageError(
-                .backingUnavailable,
-                "the backing file \"\(name)\" of \(upper) cannot be opened; put it in place or change the name with qemu-img rebase -u",
-                cause: error.description)
-        }
-        guard visited.insert(file.identity).inserted else {
-            throw DiskImageError(
-                .backingLoop,
-                "\(upper) names \"\(name)\", which is already above it in the backing chain; correct it with qemu-img rebase -u"
-            )
-        }
-        guard visited.count <= Self.maximumLength else {
-            throw DiskImageError(
-                .backingLoop,
-                "the backing chain has more than \(Self.maximumLength) images (at \(upper)); shorten it with qemu-img convert or commit"
-            )
-        }
-        return file
-    }
-
-    private func format(_ name: String?, of file: ImageFile, namedBy upper: String) throws(DiskImageError)
-        -> DiskImages.Format
-    {
-        guard let name else { return try DiskImages.probe(file) }
-        guard let format = DiskImages.Format(rawValue: name) else {
-            throw DiskImageError(
-                .unsupported,
-                "the backing file \(file.path) of \(upper) has format \"\(name)\"; raw and qcow2 are read: convert it with qemu-img"
-            )
-        }
-        return format
-    }
-
-    /// The path of a backing file: relative names count from the directory of the file that names it.
-    static func path(of name: String, namedBy upper: String) throws(DiskImageError) -> String {
-        var path = Substring(name)
-        // As QEMU: a colon before the first slash ends a protocol's name.
-        if let mark = name.firstIndex(where: { $0 == ":" || $0 == "/" }), name[mark] == ":" {
-            guard name[..<mark] == "file", !name.contains("\0") else {
-                throw DiskImageError(
-                    .backingUnavailable,
-                    "\(upper) has the backing file \"\(name)\", which is not a local path; read the layer alone, or make a plain copy with qemu-img convert"
-                )
-            }
-            path = name[name.index(after: mark)...]
-        }
-        if path.hasPrefix("/") { return String(path) }
-        guard let slash = upper.lastIndex(of: "/") else { return String(path) }
-        return "\(upper[...slash])\(path)"
+        try FormatProbe.format(of: ImageFile(path: path))
     }
 }

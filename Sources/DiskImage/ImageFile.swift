@@ -7,8 +7,13 @@ struct FileDescriptor: ~Copyable, Sendable {
     deinit { close(raw) }
 }
 
-/// An image file open for reading; shared by the layers that read from it.
+/// An image file open for reading, or an image in memory; shared by the layers that read from it.
 final class ImageFile: Sendable {
+    private enum Storage: ~Copyable, Sendable {
+        case file(FileDescriptor)
+        case memory([UInt8])
+    }
+
     /// Identity of a file on this machine, whatever its path.
     struct Identity: Hashable, Sendable {
         var device: UInt64
@@ -17,7 +22,7 @@ final class ImageFile: Sendable {
 
     let path: String
     let identity: Identity
-    private let descriptor: FileDescriptor
+    private let storage: Storage
 
     /// Opens a regular file or a block device.
     ///
@@ -31,7 +36,7 @@ final class ImageFile: Sendable {
                 cause: ImageFile.lastError())
         }
         self.path = path
-        self.descriptor = FileDescriptor(raw: raw)
+        storage = .file(FileDescriptor(raw: raw))
         var status = stat()
         guard fstat(raw, &status) == 0 else {
             throw DiskImageError(.cannotOpen, "cannot examine image \(path)", cause: ImageFile.lastError())
@@ -43,10 +48,22 @@ final class ImageFile: Sendable {
         self.identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
+    /// The contents of an image file in memory.
+    init(bytes: [UInt8], name: String) {
+        path = name
+        // No file has inode 0.
+        identity = Identity(device: 0, inode: 0)
+        storage = .memory(bytes)
+    }
+
     /// The file's size now; a running QEMU may make it grow.
     func size() throws(DiskImageError) -> UInt64 {
+        let end: off_t
+        switch storage {
+        case .memory(let bytes): return UInt64(bytes.count)
         // lseek answers for block devices too; nothing else here depends on the position.
-        let end = lseek(descriptor.raw, 0, SEEK_END)
+        case .file(let descriptor): end = lseek(descriptor.raw, 0, SEEK_END)
+        }
         guard let size = UInt64(exactly: end) else {
             throw DiskImageError(.io, "cannot determine the size of \(path)", cause: ImageFile.lastError())
         }
@@ -58,6 +75,25 @@ final class ImageFile: Sendable {
     /// - Returns: Bytes read.
     func readAvailable(
         at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(DiskImageError) -> Int {
+        switch storage {
+        case .file(let descriptor): return try readAvailable(of: descriptor, at: offset, into: buffer)
+        case .memory(let bytes):
+            guard let start = Int(exactly: offset), start < bytes.count else { return 0 }
+            let count = min(buffer.count, bytes.count - start)
+            copy(bytes, start..<start + count, into: buffer)
+            return count
+        }
+    }
+
+    /// Apart, because of the fault of the Swift 6.3 optimiser that ``UnsafeMutableRawBufferPointer/zero()`` tells of.
+    @inline(never)
+    private func copy(_ bytes: [UInt8], _ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) {
+        bytes.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    private func readAvailable(
+        of descriptor: borrowing FileDescriptor, at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(DiskImageError) -> Int {
         var done = 0
         while done < buffer.count {
@@ -127,7 +163,11 @@ final class ImageFile: Sendable {
     /// - Returns: `offset` itself for data on a file system without hole detection.
     func next(_ kind: AllocationKind, from offset: UInt64) throws(DiskImageError) -> UInt64? {
         guard let start = off_t(exactly: offset) else { return nil }
-        let found = lseek(descriptor.raw, start, kind == .data ? SEEK_DATA : SEEK_HOLE)
+        let found: off_t
+        switch storage {
+        case .memory(let bytes): return kind == .data && offset < UInt64(bytes.count) ? offset : nil
+        case .file(let descriptor): found = lseek(descriptor.raw, start, kind == .data ? SEEK_DATA : SEEK_HOLE)
+        }
         if let found = UInt64(exactly: found) { return found }
         switch errno {
         case ENXIO: return nil

@@ -11,13 +11,10 @@ package struct ImageTool: Sendable {
     ///
     /// The backing reference in the header is for people and other tools; QEMU gets the base on its command line.
     /// The base is not opened, so its server need not run yet.
-    package func createOverlay(at path: String, on base: LaunchOptions.DiskBase) async throws {
-        var arguments = ["create", "-q", "-f", "qcow2", "-o", "cluster_size=65536"]
-        if case .nbd(let socket, let export, _) = base {
-            arguments += ["-u", "-F", "raw", "-b", Self.uri(socket: socket, export: export)]
-        }
-        arguments += ["--", path, String(base.size)]
-        _ = try await run(arguments, what: "create the disk overlay \(path)", scratch: Self.parent(path))
+    package static func createOverlay(at path: String, on base: LaunchOptions.DiskBase) throws {
+        var backing: String?
+        if case .nbd(let socket, let export, _) = base { backing = uri(socket: socket, export: export) }
+        try EmptyOverlay(size: base.size, backing: backing).write(to: path)
     }
 
     /// Converts a raw disk into a compressed qcow2 image, as users of qemu-img keep disks.

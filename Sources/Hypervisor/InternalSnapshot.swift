@@ -25,9 +25,9 @@ package struct InternalSnapshot: Codable, Sendable, Hashable {
     }
 
     /// Whether every node of the machine holds it and one of them holds the machine state. A snapshot is incomplete
-    /// when QEMU died while it was written.
+    /// when QEMU died while it was written, and always when it ``lacksMemory``.
     package func isComplete(for configuration: MachineConfiguration) -> Bool {
-        machineStateSize > 0 && configuration.disks.allSatisfy { ids[$0.id] != nil }
+        !lacksMemory && machineStateSize > 0 && configuration.disks.allSatisfy { ids[$0.id] != nil }
     }
 }
 

@@ -50,6 +50,28 @@ package struct LaunchOptions: Sendable {
         case incoming
     }
 
+    /// What main memory is made of.
+    package enum Memory: Sendable {
+        /// QEMU allocates it for itself.
+        case anonymous
+        /// This file, which QEMU maps: what the guest writes is in the file.
+        case shared(SharedMemory)
+        /// Copies of this file's pages, made when the guest writes. Any number of guests may start from one file, which
+        /// must not change while one of them lives.
+        case copyOnWrite(SharedMemory)
+
+        /// The file.
+        package var file: SharedMemory? {
+            switch self {
+            case .anonymous: nil
+            case .shared(let file), .copyOnWrite(let file): file
+            }
+        }
+
+        /// The file when it shows what the guest writes.
+        package var visible: SharedMemory? { if case .shared(let file) = self { file } else { nil } }
+    }
+
     package var accelerator: Accelerator
     package var console: Console
     package var start: Start
@@ -60,11 +82,16 @@ package struct LaunchOptions: Sendable {
     package var bootFiles: BootFiles?
     /// Start the guest at once (`true`) or leave it paused until ``QEMUMonitor/continueGuest()``.
     package var startsRunning: Bool
+    /// Main memory. A file must have exactly the size of the configuration's memory, and
+    /// ``MachineConfiguration/obstacleToSharedMemory`` must be `nil`.
+    package var memory: Memory
 
     package init(
         accelerator: Accelerator = .tcg, console: Console = .headless, start: Start = .boot,
-        diskBases: [DiskBase] = [], bootFiles: BootFiles? = nil, startsRunning: Bool = true
+        diskBases: [DiskBase] = [], bootFiles: BootFiles? = nil, startsRunning: Bool = true,
+        memory: Memory = .anonymous
     ) {
+        self.memory = memory
         self.accelerator = accelerator
         self.console = console
         self.start = start

@@ -21,7 +21,11 @@ package struct QEMUCommandLine: Sendable, Hashable, Codable {
                     + "give one for each disk.")
         }
         var list = ["-name", "guest=" + Self.escaped(name)]
-        list += ["-machine", "\(configuration.machine),accel=\(options.accelerator.rawValue)"]
+        let memory = try Self.memory(configuration, options)
+        list += [
+            "-machine", "\(configuration.machine),accel=\(options.accelerator.rawValue)\(memory.machineOption)",
+        ]
+        list += memory.arguments
         list += ["-cpu", configuration.cpu]
         list += ["-smp", String(configuration.cpus)]
         list += ["-m", "\(configuration.memoryMiB)M"]
@@ -46,6 +50,36 @@ package struct QEMUCommandLine: Sendable, Hashable, Codable {
             text += Self.quoted(argument)
         }
         return text + "\n"
+    }
+
+    /// The number under which QEMU inherits the file of its main memory; 3 is the run's lock.
+    static let memoryDescriptor: Int32 = 4
+
+    /// Main memory in a file that QEMU inherits.
+    ///
+    /// The object's name becomes the name of the RAM block, in machine types up to 4.0 too, which would use its path.
+    private static func memory(
+        _ configuration: MachineConfiguration, _ options: LaunchOptions
+    ) throws -> (machineOption: String, arguments: [String]) {
+        guard let file = options.memory.file else { return ("", []) }
+        if let obstacle = configuration.obstacleToSharedMemory {
+            throw HypervisorError(.invalidConfiguration, "The guest's memory cannot be a file: \(obstacle).")
+        }
+        guard file.size == configuration.memoryBytes else {
+            throw HypervisorError(
+                .invalidConfiguration,
+                "The machine has \(configuration.memoryBytes) bytes of memory, the file for it \(file.size).")
+        }
+        let name = MachineConfiguration.mainMemoryBlock
+        let isShared = options.memory.visible != nil
+        return (
+            ",memory-backend=\(name)",
+            [
+                "-object",
+                "memory-backend-file,id=\(name),size=\(file.size),mem-path=/proc/self/fd/\(memoryDescriptor),"
+                    + "share=\(isShared ? "on" : "off"),x-use-canonical-path-for-ramblock-id=off",
+            ]
+        )
     }
 
     private static func monitors(_ paths: RunPaths) -> [String] {

@@ -7,17 +7,22 @@ extension QEMUMonitor {
     /// - Throws: ``HypervisorError`` with `.snapshotFailed` and QEMU's text, for example when the name exists.
     @discardableResult
     package func saveSnapshot(_ name: String) async throws -> InternalSnapshot {
+        try await saveSnapshotJob(name)
+        guard let saved = try await snapshots().first(where: { $0.name == name }) else {
+            throw HypervisorError(
+                .snapshotFailed, "QEMU reported that the snapshot '\(name)' is saved, but does not list it.")
+        }
+        return saved
+    }
+
+    /// Saves and does not look at the result.
+    func saveSnapshotJob(_ name: String) async throws {
         try await runJob(
             "snapshot-save", failure: "QEMU could not save the snapshot '\(name)'.",
             arguments: [
                 "tag": .string(name), "vmstate": .string(MachineConfiguration.machineStateNode),
                 "devices": .array(configuration.snapshotNodes.map { .string($0) }),
             ])
-        guard let saved = try await snapshots().first(where: { $0.name == name }) else {
-            throw HypervisorError(
-                .snapshotFailed, "QEMU reported that the snapshot '\(name)' is saved, but does not list it.")
-        }
-        return saved
     }
 
     /// Removes an internal snapshot from the overlays.

@@ -15,14 +15,28 @@ extension QEMUProcess {
     /// - Throws: ``HypervisorError``: `.snapshotFailed`, or `.qemuFailed` when QEMU dies meanwhile.
     @discardableResult
     package func saveSnapshot(_ name: String, then state: AfterSnapshot = .unchanged) async throws -> InternalSnapshot {
-        do {
+        try await explaining("while it saved the snapshot '\(name)'") {
             // Not stopped beforehand: QEMU notes in the stream whether the guest ran, and a resumed guest should run.
             let snapshot = try await monitor.saveSnapshot(name)
             if state == .paused { try await monitor.stopGuest() }
             return snapshot
+        }
+    }
+
+    /// Stops the guest and saves everything but its main memory. See ``QEMUMonitor/captureDevices()``.
+    ///
+    /// - Throws: ``HypervisorError``: `.snapshotFailed`, or `.qemuFailed` when QEMU dies meanwhile.
+    package func captureDevices() async throws -> DeviceCapture {
+        try await explaining("while its devices were saved") { try await monitor.captureDevices() }
+    }
+
+    /// Runs a step of saving; its errors say what the user can do.
+    private func explaining<Result>(_ what: String, _ step: () async throws -> Result) async throws -> Result {
+        do {
+            return try await step()
         } catch let error as HypervisorError where error.code == .disconnected {
             guard let exit = await child.waitForExit(within: .seconds(2)) else { throw error }
-            throw endedEarly(exit, while: "while it saved the snapshot '\(name)'")
+            throw endedEarly(exit, while: what)
         } catch let error as HypervisorError where error.code == .snapshotFailed {
             throw withAdviceOnSpace(error)
         }

@@ -16,9 +16,9 @@ extension QEMUProcess {
         let commandLine = try QEMUCommandLine(
             executable: installation.system, name: run.record.name, configuration: configuration, options: options,
             paths: paths)
-        try await installation.images.createOverlay(at: paths.machineStateImage, on: .empty(size: 1 << 20))
+        try ImageTool.createOverlay(at: paths.machineStateImage, on: .empty(size: 1 << 20))
         for (disk, base) in zip(configuration.disks, options.diskBases) {
-            try await installation.images.createOverlay(at: paths.overlay(of: disk), on: base)
+            try ImageTool.createOverlay(at: paths.overlay(of: disk), on: base)
         }
         if configuration.boot != nil, options.bootFiles == nil {
             try RunFiles.write(text: Data(PlaceholderKernel.bytes), to: paths.placeholderKernel)
@@ -32,7 +32,8 @@ extension QEMUProcess {
                 executable: commandLine.executable, arguments: commandLine.arguments,
                 input: isInteractive ? .descriptor(STDIN_FILENO) : .null,
                 output: isInteractive ? .descriptor(STDOUT_FILENO) : .null, errors: .file(paths.errorLog),
-                inherited: run.lockDescriptor, hasOwnGroup: !isInteractive
+                inherited: [run.lockDescriptor] + (options.memory.file.map { [$0.descriptor] } ?? []),
+                hasOwnGroup: !isInteractive
             ).dyingWithParent())
         do {
             let client = try await connect(
@@ -103,7 +104,7 @@ extension QEMUProcess {
                 throw HypervisorError(
                     .timeout, "QEMU did not open its monitor \(path) within \(timeout).", cause: log.lastLines())
             }
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(2))
         }
     }
 }

@@ -6,12 +6,16 @@ extension QEMUProcess {
     /// - Parameters:
     ///   - source: the stream; it is produced while QEMU reads it, so it is never on disk as a whole.
     ///   - thenRun: start the guest afterwards, whatever run state the stream carries.
+    ///   - leavesOutMemory: the stream has the capability `x-ignore-shared`, because main memory is in the file of
+    ///     ``LaunchOptions/memory`` already, all of it before the stream ends.
     ///   - timeout: between the end of the stream and the machine's being ready.
     /// - Throws: ``HypervisorError`` with `.streamRefused` and QEMU's own words; what the producer throws.
-    package func resume(from source: IncomingSource, thenRun: Bool = true, timeout: Duration = .seconds(120))
-        async throws
-    {
+    package func resume(
+        from source: IncomingSource, thenRun: Bool = true, leavesOutMemory: Bool = false,
+        timeout: Duration = .seconds(120)
+    ) async throws {
         let socket = run.paths.incomingSocket
+        if leavesOutMemory { try await monitor.setIgnoresSharedMemory(true) }
         try await monitor.listenForStream(onSocket: socket)
         do {
             try await source.send(toSocket: socket)
@@ -21,6 +25,8 @@ extension QEMUProcess {
             throw await refusal()
         }
         try await waitUntilLoaded(timeout)
+        // Or the next savevm would leave the memory out.
+        if leavesOutMemory { try await monitor.setIgnoresSharedMemory(false) }
         if thenRun { try await monitor.continueGuest() }
     }
 
@@ -34,7 +40,7 @@ extension QEMUProcess {
                         .timeout, "QEMU did not finish loading the machine state within \(timeout).",
                         cause: standardError)
                 }
-                try await Task.sleep(for: .milliseconds(5))
+                try await Task.sleep(for: .milliseconds(1))
             }
         } catch let error as HypervisorError where error.code == .disconnected {
             throw await refusal()

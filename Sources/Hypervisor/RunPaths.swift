@@ -21,6 +21,8 @@ package struct RunPaths: Sendable, Hashable, Codable {
     package var controlSocket: String { socketDirectory + "/control.sock" }
     /// Where QEMU takes a migration stream from.
     package var incomingSocket: String { socketDirectory + "/incoming.sock" }
+    /// Where the owner of the run takes requests of other processes: ``RequestServer``.
+    package var requestSocket: String { socketDirectory + "/request.sock" }
     /// For the NBD server that provides the disks' bases; the owner of the run binds it.
     package var exportSocket: String { socketDirectory + "/nbd.sock" }
 

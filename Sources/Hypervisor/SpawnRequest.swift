@@ -18,20 +18,24 @@ struct SpawnRequest: Sendable {
     var input: Stream = .null
     var output: Stream = .null
     var errors: Stream = .null
-    /// A descriptor that the child keeps open (as number 3), for example a lock.
-    var inherited: Int32?
+    /// Descriptors that the child keeps open as numbers 3 and up, for example a lock.
+    var inherited: [Int32] = []
     /// Its own process group keeps the terminal's Ctrl-C away from the child.
     var hasOwnGroup = true
 
-    /// Wraps the program so that the kernel kills it when this process dies.
+    /// Wraps the program so that the kernel kills it when this process dies, and so that the files and sockets that it
+    /// makes belong to the user alone.
     ///
     /// `posix_spawn` cannot set PR_SET_PDEATHSIG; util-linux's `setpriv` sets it and becomes the program. Without
     /// `setpriv` the program survives a crash of this process; the run's lock still shows that it lives.
     func dyingWithParent(setpriv: String = "/usr/bin/setpriv") -> SpawnRequest {
-        guard access(setpriv, X_OK) == 0, access(executable, X_OK) == 0 else { return self }
+        guard access(executable, X_OK) == 0 else { return self }
         var wrapped = self
-        wrapped.executable = setpriv
-        wrapped.arguments = ["--pdeathsig", "KILL", "--", executable] + arguments
+        // The shell becomes the program, whose arguments it never looks into.
+        wrapped.executable = "/bin/sh"
+        wrapped.arguments = ["-c", "umask 077; exec \"$@\"", "sh"]
+        if access(setpriv, X_OK) == 0 { wrapped.arguments += [setpriv, "--pdeathsig", "KILL", "--"] }
+        wrapped.arguments += [executable] + arguments
         return wrapped
     }
 
@@ -59,7 +63,13 @@ struct SpawnRequest: Sendable {
             case .descriptor(let other): posix_spawn_file_actions_adddup2(&actions, other, number)
             }
         }
-        if let inherited { posix_spawn_file_actions_adddup2(&actions, inherited, 3) }
+        // From numbers out of the way, so that none is overwritten before it has been given its new one.
+        let kept = inherited.map { fcntl($0, F_DUPFD_CLOEXEC, 64) }
+        defer { for descriptor in kept where descriptor >= 0 { close(descriptor) } }
+        for (index, descriptor) in kept.enumerated() {
+            guard descriptor >= 0 else { return .failure(.system("pass a descriptor to \(executable)")) }
+            posix_spawn_file_actions_adddup2(&actions, descriptor, 3 + Int32(index))
+        }
 
         var flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK
         if hasOwnGroup { flags |= POSIX_SPAWN_SETPGROUP }

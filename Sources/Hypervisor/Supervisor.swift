@@ -71,7 +71,13 @@ final class Supervisor: Sendable {
             defer { state.snapshots = list }
             return SnapshotChange.changes(from: state.snapshots, to: list)
         }
-        for change in difference { changed.yield(change) }
+        for change in difference {
+            switch change {
+            case .saved(let snapshot) where snapshot.lacksMemory: break
+            case .removed(let name) where name.hasPrefix(InternalSnapshot.capturePrefix): break
+            default: changed.yield(change)
+            }
+        }
     }
 
     /// Searches the overlays and writes the result.

@@ -18,8 +18,8 @@ package struct BuiltImage: Sendable, Hashable, Codable {
         package var name: String
         package var version: String
         package var architecture: String
-        /// SHA-256 of the `.deb` file, in hexadecimal.
-        package var sha256: String
+        /// SHA-256 of the `.deb` file, in hexadecimal; nil when only the installed system is known.
+        package var sha256: String?
     }
 
     /// Where the image comes from.
@@ -41,12 +41,12 @@ package struct BuiltImage: Sendable, Hashable, Codable {
     package var cpu: String
     package var cpus: Int
     package var memoryMiB: Int
+    /// File name in the image's directory; nil, as the next two, when the machine boots from its first disk.
+    package var kernel: String?
     /// File name in the image's directory.
-    package var kernel: String
-    /// File name in the image's directory.
-    package var initrd: String
+    package var initrd: String?
     /// The kernel's command line (`-append`).
-    package var commandLine: String
+    package var commandLine: String?
     package var disks: [Disk]
     package var provenance: Provenance
 
@@ -57,8 +57,8 @@ package struct BuiltImage: Sendable, Hashable, Codable {
         case format, name, description, machine, cpu, cpus, memoryMiB, kernel, initrd, commandLine, disks, provenance
     }
 
-    package var kernelPath: String { directory + "/" + kernel }
-    package var initrdPath: String { directory + "/" + initrd }
+    package var kernelPath: String? { kernel.map { directory + "/" + $0 } }
+    package var initrdPath: String? { initrd.map { directory + "/" + $0 } }
     package var diskPaths: [String] { disks.map { directory + "/" + $0.file } }
 
     /// The name of the file that holds this value.
@@ -92,9 +92,9 @@ package struct BuiltImage: Sendable, Hashable, Codable {
         cpu = recipe.cpu
         cpus = recipe.cpus
         memoryMiB = recipe.memoryMiB
-        kernel = "kernel"
-        initrd = "initrd"
-        commandLine = recipe.kernel.commandLine
+        kernel = recipe.direct.map { _ in "kernel" }
+        initrd = recipe.direct.map { _ in "initrd" }
+        commandLine = recipe.direct?.kernel.commandLine
         self.disks = disks
         self.provenance = provenance
         self.directory = directory

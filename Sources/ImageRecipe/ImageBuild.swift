@@ -12,6 +12,8 @@ struct ImageBuild {
 
     /// The packages that were used, by name.
     private var used: [String: DebianPackage] = [:]
+    /// The packages that a package manager installed, without their checksums.
+    private var installed: [BuiltImage.Package] = []
     private var hasCompiled = false
 
     init(
@@ -27,13 +29,16 @@ struct ImageBuild {
     }
 
     mutating func run() throws(RecipeError) -> BuiltImage {
-        let kernelRoot = try kernel()
-        try initramfs(kernelRoot: kernelRoot)
+        if let direct = recipe.direct {
+            let kernelRoot = try kernel(direct.kernel)
+            try initramfs(direct.initramfs, kernelRoot: kernelRoot)
+        }
         var disks: [BuiltImage.Disk] = []
         for (index, disk) in recipe.disks.enumerated() { disks.append(try self.disk(disk, index: index)) }
-        let list = used.values.sorted { $0.name < $1.name }.map {
+        let unpacked = used.values.map {
             BuiltImage.Package(name: $0.name, version: $0.version, architecture: $0.architecture, sha256: $0.sha256)
         }
+        let list = (unpacked + installed.filter { used[$0.name] == nil }).sorted { $0.name < $1.name }
         let provenance = BuiltImage.Provenance(
             recipe: URL(fileURLWithPath: recipe.file).lastPathComponent, packages: list,
             compiler: hasCompiled ? try programs.compilerVersion() : nil)
@@ -45,10 +50,10 @@ struct ImageBuild {
     }
 
     /// Unpacks the kernel's package and copies the kernel; returns the directory of the unpacked files.
-    private mutating func kernel() throws(RecipeError) -> String {
+    private mutating func kernel(_ kernel: Recipe.Kernel) throws(RecipeError) -> String {
         try checkCancellation()
-        let place = recipe.kernel.package.place
-        let package = try packages.findKernel(recipe.kernel.package)
+        let place = kernel.package.place
+        let package = try packages.findKernel(kernel.package)
         used[package.name] = package
         let root = try packages.unpack(package, at: place)
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: root + "/boot")) ?? [])
@@ -69,9 +74,8 @@ struct ImageBuild {
         return root
     }
 
-    private mutating func initramfs(kernelRoot: String) throws(RecipeError) {
+    private mutating func initramfs(_ part: Recipe.Initramfs, kernelRoot: String) throws(RecipeError) {
         try checkCancellation()
-        let part = recipe.initramfs
         var tree = FileTree()
         for directory in ["/dev", "/proc", "/sys", "/tmp"] {
             try tree.insert(.directory(mode: directory == "/tmp" ? 0o1777 : 0o755), at: directory)
@@ -125,6 +129,14 @@ struct ImageBuild {
         case .ext4:
             var tree = FileTree()
             try add(disk.content, to: &tree)
+            if let debian = disk.debian {
+                let builder = DebianDisk(
+                    disk: disk, debian: debian, identity: "\(recipe.name)/\(index)",
+                    packageDirectory: packages.directory + "/debian-" + debian.suite.value, scratch: scratch,
+                    progress: progress)
+                installed += try builder.write(tree, to: path)
+                break
+            }
             try Ext4Image(scratch: scratch).write(
                 tree, sizeMiB: disk.sizeMiB, label: disk.label, identity: "\(recipe.name)/\(index)", to: path,
                 at: disk.place)

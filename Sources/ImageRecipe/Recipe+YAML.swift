@@ -42,13 +42,22 @@ extension Recipe {
         cpu = try Self.word("cpu", map, default: "qemu64")
         cpus = try map["cpus"].map { (node) throws(RecipeError) in try reader.number(node, "'cpus'", in: 1...255) } ?? 1
         memoryMiB = try reader.mebibytes(try map.required("memory"), "'memory'")
-        kernel = try Self.kernel(try map.required("kernel"), reader)
-        initramfs = try Self.initramfs(try map.required("initramfs"), reader)
         disks = []
         if let node = map["disks"] {
             for disk in try reader.list(node, "'disks'") { disks.append(try Self.disk(disk, reader)) }
             guard disks.count <= 26 else { throw reader.invalid("There can be at most 26 disks.", at: node) }
         }
+        direct = try Self.directBoot(map, bootsFromDisk: disks.first?.debian != nil)
+    }
+
+    /// A kernel and an initramfs, or neither when the first disk boots by itself.
+    private static func directBoot(
+        _ map: RecipeReader.Mapping, bootsFromDisk: Bool
+    ) throws(RecipeError) -> DirectBoot? {
+        if bootsFromDisk, map["kernel"] == nil, map["initramfs"] == nil { return nil }
+        return DirectBoot(
+            kernel: try kernel(try map.required("kernel"), map.reader),
+            initramfs: try initramfs(try map.required("initramfs"), map.reader))
     }
 
     private static func compose(_ yaml: String, file: String) throws(RecipeError) -> Node {
@@ -60,7 +69,7 @@ extension Recipe {
             throw RecipeError(.unreadable, "The recipe '\(file)' is not YAML.", cause: String(describing: error))
         }
         throw RecipeError(
-            .invalid, "The recipe is empty; it needs at least 'format', 'name', 'memory', 'kernel' and 'initramfs'.",
+            .invalid, "The recipe is empty; it needs at least 'format', 'name', 'memory', and 'kernel' and 'initramfs' or a disk with 'debian'.",
             at: RecipeError.Place(file: file, line: 1))
     }
 
@@ -106,7 +115,7 @@ extension Recipe {
     }
 
     /// The name of a Debian package (Debian Policy 5.6.1).
-    private static func package(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> Located<String> {
+    static func package(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> Located<String> {
         let name = try reader.text(node, "a package name")
         let allowed = name.unicodeScalars.allSatisfy {
             ("a"..."z").contains($0) || ("0"..."9").contains($0) || "+-.".unicodeScalars.contains($0)
@@ -119,13 +128,17 @@ extension Recipe {
 
     private static func kernel(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> Kernel {
         let map = try reader.mapping(node, "'kernel'", known: ["package", "command-line"])
-        let line = try map.required("command-line")
-        let commandLine = try reader.text(line, "'command-line'")
+        let line = try commandLine(try map.required("command-line"), reader)
+        return Kernel(package: try package(try map.required("package"), reader), commandLine: line)
+    }
+
+    static func commandLine(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> String {
+        let line = try reader.text(node, "'command-line'")
         // COMMAND_LINE_SIZE of x86 Linux.
-        guard commandLine.utf8.count < 2048, !commandLine.contains("\n") else {
-            throw reader.invalid("'command-line' must be one line of fewer than 2048 bytes.", at: line)
+        guard line.utf8.count < 2048, !line.contains("\n") else {
+            throw reader.invalid("'command-line' must be one line of fewer than 2048 bytes.", at: node)
         }
-        return Kernel(package: try package(try map.required("package"), reader), commandLine: commandLine)
+        return line
     }
 
     private static func initramfs(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> Initramfs {
@@ -151,7 +164,7 @@ extension Recipe {
 
     private static func disk(_ node: Node, _ reader: RecipeReader) throws(RecipeError) -> Disk {
         let map = try reader.mapping(
-            node, "a disk", known: ["size", "file-system", "label", "packages", "programs", "files"])
+            node, "a disk", known: ["size", "file-system", "label", "debian", "packages", "programs", "files"])
         var disk = Disk(
             sizeMiB: try reader.mebibytes(try map.required("size"), "'size'"), content: try content(map),
             place: reader.place(node))
@@ -168,6 +181,16 @@ extension Recipe {
                 throw reader.invalid("'label' must have at most 16 bytes.", at: node)
             }
             disk.label = label
+        }
+        if let node = map["debian"] {
+            guard disk.fileSystem == .ext4, disk.content.packages.isEmpty else {
+                throw reader.invalid(
+                    "A disk with 'debian' needs 'file-system: ext4', and its packages belong below 'debian'.", at: node)
+            }
+            guard disk.sizeMiB <= 2 << 20 else {
+                throw reader.invalid("A disk with 'debian' can have at most 2048 GiB.", at: node)
+            }
+            disk.debian = try debian(node, reader)
         }
         guard disk.fileSystem != nil || (disk.content.isEmpty && disk.label == nil) else {
             throw reader.invalid("A disk with content or a label needs 'file-system: ext4'.", at: node)

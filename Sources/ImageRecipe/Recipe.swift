@@ -77,6 +77,12 @@ package struct Recipe: Sendable, Hashable {
         package var content: Content
     }
 
+    /// A boot without a boot loader.
+    package struct DirectBoot: Sendable, Hashable {
+        package var kernel: Kernel
+        package var initramfs: Initramfs
+    }
+
     /// A raw disk.
     package struct Disk: Sendable, Hashable {
         package enum FileSystem: String, Sendable, Hashable, CaseIterable {
@@ -86,6 +92,8 @@ package struct Recipe: Sendable, Hashable {
         package var sizeMiB: Int
         package var fileSystem: FileSystem?
         package var label: String?
+        /// The system that is installed on the disk; its content is placed over it.
+        package var debian: Debian?
         package var content: Content
         package var place: RecipeError.Place
     }
@@ -100,7 +108,7 @@ package struct Recipe: Sendable, Hashable {
     package var cpu: String
     package var cpus: Int
     package var memoryMiB: Int
-    package var kernel: Kernel
-    package var initramfs: Initramfs
+    /// What QEMU loads directly; nil for a machine that boots from its first disk.
+    package var direct: DirectBoot?
     package var disks: [Disk]
 }

@@ -28,6 +28,12 @@ package struct Tool: Sendable {
         package let status: Int32
         package let output: String
         package let errors: String
+
+        package init(status: Int32, output: String, errors: String) {
+            self.status = status
+            self.output = output
+            self.errors = errors
+        }
     }
 
     /// Runs the tool and waits for it.
@@ -36,10 +42,12 @@ package struct Tool: Sendable {
     ///   - directory: where it runs; nil for the current directory.
     ///   - input: the path of the file that it reads; nil for none.
     ///   - scratch: a directory for its output.
+    ///   - watch: receives each line of its error output while it runs; the tool is then ended when the task is
+    ///     cancelled.
     /// - Throws: `toolFailed` when it is not installed or cannot be started. A status other than 0 is no error.
     package func run(
         _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:],
-        input: String? = nil, scratch: String
+        input: String? = nil, scratch: String, watch: ((String) -> Void)? = nil
     ) throws(RecipeError) -> Result {
         guard let path = find() else {
             throw RecipeError(
@@ -58,7 +66,8 @@ package struct Tool: Sendable {
             path: path, arguments: [path] + arguments, environment: merged.map { "\($0.key)=\($0.value)" },
             directory: directory, input: input ?? "/dev/null", output: outputPath, errors: errorPath)
         let status: Int32
-        switch spawn.run() {
+        let follower = watch.map { LineFollower(path: errorPath, line: $0) }
+        switch spawn.run(meanwhile: follower.map { follower in { follower.poll() } }) {
         case .success(let value): status = value
         case .failure(let error):
             throw RecipeError(

@@ -24,8 +24,10 @@ struct ToolProcess {
 
     /// Runs to the end.
     ///
+    /// - Parameter meanwhile: called five times a second and at the end. With it, the program is asked to end (SIGTERM)
+    ///   once the task is cancelled.
     /// - Returns: the exit status, or minus the number of the signal that ended it.
-    func run() -> Result<Int32, SystemError> {
+    func run(meanwhile: (() -> Void)? = nil) -> Result<Int32, SystemError> {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -54,9 +56,20 @@ struct ToolProcess {
         }
         guard failure == 0 else { return .failure(SystemError(number: failure)) }
         var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 {
-            guard errno == EINTR else { return .failure(SystemError(number: errno)) }
+        var isAsked = false
+        while true {
+            let result = waitpid(child, &status, meanwhile == nil ? 0 : WNOHANG)
+            if result == child { break }
+            if result < 0, errno != EINTR { return .failure(SystemError(number: errno)) }
+            guard result == 0, let meanwhile else { continue }
+            meanwhile()
+            if Task.isCancelled, !isAsked {
+                isAsked = true
+                kill(child, SIGTERM)
+            }
+            usleep(200_000)
         }
+        meanwhile?()
         // The layout of wait(2): the low seven bits are the signal, the next byte the exit status.
         let signal = status & 0x7F
         return .success(signal == 0 ? (status >> 8) & 0xFF : -signal)

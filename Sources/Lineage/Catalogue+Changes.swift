@@ -1,6 +1,6 @@
 import ContentStore
 
-/// Steps that make, move or drop names. Each is one operation of the store's log.
+/// Steps that make something new and name it. Each is one operation of the store's log.
 extension Catalogue {
     /// Fails when a VM called `name` exists.
     package func requireFree(vm name: Name) throws {
@@ -26,30 +26,21 @@ extension Catalogue {
         }
     }
 
-    /// Stores `commit` as the head of a new VM and makes everything of `ingest` durable.
+    /// Stores `commit` as the head of a new VM, with its snapshots if it has some, and makes everything of `ingest` durable.
     @discardableResult
     package func createVM(
-        _ name: Name, commit: Commit, ingest: Ingest, operation: String
+        _ name: Name, commit: Commit, snapshots: [Name: Commit] = [:], ingest: Ingest, operation: String
     ) throws -> Digest {
         try requireFree(vm: name)
         let digest = try ingest.putCommit(commit)
-        try ingest.publish([RefChange(Ref.head(name), expected: .some(nil), new: digest)], operation: operation)
-        return digest
-    }
-
-    /// Gives `clone` a commit of its own on the head of `origin`, and the names of its snapshots.
-    package func clone(_ origin: Name, as clone: Name) throws {
-        let source = try vm(origin)
-        try requireFree(vm: clone)
-        let ingest = try store.beginIngest(label: "clone \(origin)")
-        let commit = source.head.commit.successor(.clone, of: source.head.digest, message: "Clone of \(origin)")
-        let head = try ingest.putCommit(commit)
-        var changes = [RefChange(Ref.head(clone), expected: .some(nil), new: head)]
-        for snapshot in source.snapshots {
+        var changes = [RefChange(Ref.head(name), expected: .some(nil), new: digest)]
+        for (snapshot, commit) in snapshots {
             changes.append(
-                RefChange(Ref.snapshot(snapshot.name, of: clone), expected: .some(nil), new: snapshot.digest))
+                RefChange(
+                    Ref.snapshot(snapshot, of: name), expected: .some(nil), new: try ingest.putCommit(commit)))
         }
-        try ingest.publish(changes, operation: "vm clone \(origin) \(clone)")
+        try ingest.publish(changes, operation: operation)
+        return digest
     }
 
     /// Stores `commit` and moves the head of `name` to it; fails when someone else moved it from `old` meanwhile.
@@ -84,25 +75,6 @@ extension Catalogue {
         try ingest.publish(
             [RefChange(Ref.experiment(name), expected: .some(nil), new: digest)], operation: operation)
         return digest
-    }
-
-    /// Drops the name of a snapshot. What other names reach stays reachable.
-    package func removeSnapshot(_ reference: Reference) throws {
-        let found = try snapshot(reference)
-        try store.updateRefs(
-            [RefChange(Ref.snapshot(found.name, of: reference.vm), expected: .some(found.digest), new: nil)],
-            operation: "snapshot remove \(reference)")
-    }
-
-    /// Drops a VM and the names of its snapshots.
-    package func removeVM(_ name: Name) throws {
-        let found = try vm(name)
-        var changes = [RefChange(Ref.head(name), expected: .some(found.head.digest), new: nil)]
-        for snapshot in found.snapshots {
-            changes.append(
-                RefChange(Ref.snapshot(snapshot.name, of: name), expected: .some(snapshot.digest), new: nil))
-        }
-        try store.updateRefs(changes, operation: "vm remove \(name)")
     }
 }
 

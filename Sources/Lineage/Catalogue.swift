@@ -5,11 +5,15 @@ package struct NamedCommit: Sendable {
     package let name: Name
     package let digest: Digest
     package let commit: Commit
+    /// The tags and the note of a snapshot as they are now.
+    package let annotation: Annotation
 
-    package init(name: Name, digest: Digest, commit: Commit) {
+    /// - Parameter annotation: nil for what the commit itself says.
+    package init(name: Name, digest: Digest, commit: Commit, annotation: Annotation? = nil) {
         self.name = name
         self.digest = digest
         self.commit = commit
+        self.annotation = annotation ?? commit.annotation
     }
 }
 
@@ -32,26 +36,30 @@ package struct Catalogue: Sendable {
 
     /// Every VM, by name.
     package func vms() throws -> [VirtualMachine] {
-        var heads: [(Name, Digest)] = []
+        var refs: [Name: VMRefs] = [:]
         for (ref, digest) in try store.refs(prefix: "vms/") {
-            let parts = ref.split(separator: "/")
-            guard parts.count == 3, parts[2] == "head" else { continue }
-            heads.append((try Name(String(parts[1]), role: "VM"), digest))
+            let subject = RefSubject(ref: ref)
+            if let vm = subject.vm { refs[vm, default: VMRefs()].add(subject, digest) }
         }
-        return try heads.sorted { $0.0 < $1.0 }.map { try vm($0.0, head: $0.1) }
+        return try refs.sorted { $0.key < $1.key }.compactMap { try $1.machine(called: $0, in: store) }
     }
 
     /// The VM called `name`.
     package func vm(_ name: Name) throws -> VirtualMachine {
-        guard let digest = try store.ref(Ref.head(name)) else {
+        var refs = VMRefs()
+        for (ref, digest) in try store.refs(prefix: "vms/\(name)/") { refs.add(RefSubject(ref: ref), digest) }
+        guard let vm = try refs.machine(called: name, in: store) else {
             throw LineageError(.notFound, "There is no VM '\(name)'. 'stemma vm list' shows what there is.")
         }
-        return try vm(name, head: digest)
+        return vm
     }
 
     /// The commit that `reference` names: a VM's head, or one of its snapshots.
     package func resolve(_ reference: Reference) throws -> NamedCommit {
-        guard let name = reference.snapshot else { return try vm(reference.vm).head }
+        guard let name = reference.snapshot else {
+            guard let head = try store.ref(Ref.head(reference.vm)) else { return try vm(reference.vm).head }
+            return NamedCommit(name: reference.vm, digest: head, commit: try store.commit(head))
+        }
         guard let digest = try store.ref(Ref.snapshot(name, of: reference.vm)) else {
             _ = try vm(reference.vm)
             throw LineageError(
@@ -59,7 +67,16 @@ package struct Catalogue: Sendable {
                 "VM '\(reference.vm)' has no snapshot '\(name)'. 'stemma snapshot list \(reference.vm)' shows what it has."
             )
         }
-        return NamedCommit(name: name, digest: digest, commit: try store.commit(digest))
+        return NamedCommit(
+            name: name, digest: digest, commit: try store.commit(digest),
+            annotation: try annotation(of: digest, in: store.ref(Ref.note(name, of: reference.vm))))
+    }
+
+    /// What the commit of a note says about the snapshot `digest`; nil when it is about another one.
+    func annotation(of digest: Digest, in note: Digest?) throws -> Annotation? {
+        guard let note else { return nil }
+        let commit = try store.commit(note)
+        return commit.edge == .note && commit.parents.first == digest ? commit.annotation : nil
     }
 
     /// The snapshot that `reference` names; a bare VM is refused.
@@ -87,15 +104,33 @@ package struct Catalogue: Sendable {
         }
         return NamedCommit(name: name, digest: digest, commit: try store.commit(digest))
     }
+}
 
-    private func vm(_ name: Name, head: Digest) throws -> VirtualMachine {
-        let prefix = "vms/\(name)/snapshots/"
-        let snapshots = try store.refs(prefix: prefix).map { ref, digest in
-            let snapshot = try Name(String(ref.dropFirst(prefix.count)), role: "snapshot")
-            return NamedCommit(name: snapshot, digest: digest, commit: try store.commit(digest))
+/// The refs of one VM, while they are collected.
+private struct VMRefs {
+    private var head: Digest?
+    private var snapshots: [Name: Digest] = [:]
+    private var notes: [Name: Digest] = [:]
+
+    mutating func add(_ subject: RefSubject, _ digest: Digest) {
+        switch subject {
+        case .vm: head = digest
+        case .snapshot(let reference): if let name = reference.snapshot { snapshots[name] = digest }
+        case .note(let reference): if let name = reference.snapshot { notes[name] = digest }
+        case .experiment, .other: break
         }
+    }
+
+    /// Nil when there is no head, which makes a VM.
+    func machine(called name: Name, in store: ContentStore) throws -> VirtualMachine? {
+        guard let head else { return nil }
+        let catalogue = Catalogue(store: store)
         return VirtualMachine(
             name: name, head: NamedCommit(name: name, digest: head, commit: try store.commit(head)),
-            snapshots: snapshots.sorted { $0.name < $1.name })
+            snapshots: try snapshots.sorted { $0.key < $1.key }.map { snapshot, digest in
+                NamedCommit(
+                    name: snapshot, digest: digest, commit: try store.commit(digest),
+                    annotation: try catalogue.annotation(of: digest, in: notes[snapshot]))
+            })
     }
 }

@@ -8,7 +8,11 @@ package struct FamilyTree: Sendable {
         package let commit: Commit
         /// The names that point here, as a user writes them.
         package internal(set) var names: [String]
-        package internal(set) var children: [Digest]
+        /// Tags and notes under any of its names.
+        package internal(set) var annotation = Annotation()
+        /// The nearest ancestors that are in the tree.
+        package internal(set) var parents: [Digest]
+        package internal(set) var children: [Digest] = []
     }
 
     package let members: [Digest: Member]
@@ -20,42 +24,47 @@ package struct FamilyTree: Sendable {
         var members: [Digest: Member] = [:]
         var starts: Set<Digest> = []
 
-        func add(_ named: Digest, as name: String) throws {
-            var pending = [named]
+        func add(_ named: NamedCommit, as name: String) throws {
+            var pending = [named.digest]
             while let digest = pending.popLast() {
                 if members[digest] != nil { continue }
                 let commit = try catalogue.store.commit(digest)
-                members[digest] = Member(digest: digest, commit: commit, names: [], children: [])
+                members[digest] = Member(
+                    digest: digest, commit: commit, names: [], annotation: commit.annotation, parents: commit.parents)
                 pending.append(contentsOf: commit.parents)
             }
-            members[named]?.names.append(name)
+            members[named.digest]?.add(name: name, named.annotation)
         }
 
         for machine in try catalogue.vms() {
-            try add(machine.head.digest, as: machine.name.text)
+            try add(machine.head, as: machine.name.text)
             if machine.name == vm { starts.insert(machine.head.digest) }
             for snapshot in machine.snapshots {
-                try add(snapshot.digest, as: "\(machine.name):\(snapshot.name)")
+                try add(snapshot, as: "\(machine.name):\(snapshot.name)")
                 if machine.name == vm { starts.insert(snapshot.digest) }
             }
         }
         for experiment in try catalogue.experiments() {
-            try add(experiment.digest, as: experiment.name.text)
+            try add(experiment, as: experiment.name.text)
         }
 
         for (digest, member) in members {
-            for parent in member.commit.parents { members[parent]?.children.append(digest) }
+            for parent in member.parents { members[parent]?.children.append(digest) }
         }
         if vm != nil { members = Self.family(of: starts, in: members) }
-        let all = members
-        for digest in all.keys {
-            members[digest]?.children.sort { Self.isOlder($0, $1, in: all) }
-            members[digest]?.names.sort()
+        self.init(members)
+    }
+
+    /// The tree of `members`, whose parents and children are known but in no order.
+    init(_ members: [Digest: Member]) {
+        var sorted = members
+        for digest in members.keys {
+            sorted[digest]?.children.sort { Self.isOlder($0, $1, in: members) }
+            sorted[digest]?.names.sort()
         }
-        self.members = members
-        roots = all.keys
-            .filter { !(all[$0]?.commit.parents.contains { all[$0] != nil } ?? false) }
-            .sorted { Self.isOlder($0, $1, in: all) }
+        self.members = sorted
+        roots = members.values.filter { member in !member.parents.contains { members[$0] != nil } }.map(\.digest)
+            .sorted { Self.isOlder($0, $1, in: members) }
     }
 
     /// The members from which `starts` descend, and all their descendants.
@@ -81,5 +90,19 @@ package struct FamilyTree: Sendable {
             return a < b
         }
         return first < second
+    }
+}
+
+extension FamilyTree.Member {
+    /// Notes a name with what is said about the snapshot under it: the first name brings what replaces the commit's own
+    /// words, further ones (of clones) add to it.
+    fileprivate mutating func add(name: String, _ said: Annotation) {
+        if names.isEmpty {
+            annotation = said
+        } else {
+            annotation.tag(said.tags)
+            if annotation.note.isEmpty { annotation.note = said.note }
+        }
+        names.append(name)
     }
 }

@@ -7,6 +7,10 @@ package struct LineageError: Error, Sendable, CustomStringConvertible {
         case exists
         /// The text cannot be a name.
         case badName
+        /// What an operation did was changed again, so that it cannot be undone alone.
+        case changed
+        /// The collector has freed what would be needed.
+        case gone
         /// A commit lacks what its kind promises.
         case malformed
         /// The store said no; `message` carries its words.

@@ -6,13 +6,18 @@ package struct MigrationStreamReader<Source: ByteSource>: Sendable {
     package var limits = StreamLimits()
     /// Keep the order and flags of all RAM records, for a byte-exact repetition.
     package var keepsRecordLog = false
+    /// RAM blocks whose contents lie elsewhere: the stream was written with the capability `x-ignore-shared`, and these
+    /// blocks were shared memory. Empty: such a stream is refused. The model that is read is that of a stream without
+    /// the capability.
+    package var sharedBlocks: Set<String> = []
 
     /// Prepares reading; nothing is read yet.
     package init(_ source: Source) { self.source = source }
 
     /// Reads the whole stream once.
     package func read<Sink: RAMPageSink & ~Copyable>(pages sink: inout Sink) throws(VMStateError) -> MigrationStream {
-        var parser = StreamParser(source, limits: limits, keepsRecordLog: keepsRecordLog)
+        var parser = StreamParser(
+            source, limits: limits, keepsRecordLog: keepsRecordLog && sharedBlocks.isEmpty, sharedBlocks: sharedBlocks)
         return try parser.parse(&sink)
     }
 }
@@ -22,6 +27,8 @@ struct StreamParser<Source: ByteSource> {
     var cursor: StreamCursor<Source>
     let limits: StreamLimits
     let keepsRecordLog: Bool
+    /// See ``MigrationStreamReader/sharedBlocks``.
+    let sharedBlocks: Set<String>
 
     var description: VMDescription?
     var hasFooters: Bool?
@@ -35,10 +42,11 @@ struct StreamParser<Source: ByteSource> {
     var usedIDs: Set<UInt32> = []
     var log = RAMRecordLog()
 
-    init(_ source: Source, limits: StreamLimits, keepsRecordLog: Bool) {
+    init(_ source: Source, limits: StreamLimits, keepsRecordLog: Bool, sharedBlocks: Set<String>) {
         cursor = StreamCursor(source)
         self.limits = limits
         self.keepsRecordLog = keepsRecordLog
+        self.sharedBlocks = sharedBlocks
     }
 
     mutating func parse<Sink: RAMPageSink & ~Copyable>(_ sink: inout Sink) throws(VMStateError) -> MigrationStream {

@@ -7,15 +7,23 @@ package struct MigrationStreamWriter: Sendable {
     package init() {}
 
     /// Writes the whole stream.
+    ///
+    /// - Parameter sharedBlocks: RAM blocks whose contents the reader has already. They are left out, and the stream is
+    ///   one with the capability `x-ignore-shared`, which its reader must have switched on.
     package func write<Provider: RAMPageProvider & ~Copyable, Output: ByteOutput & ~Copyable>(
-        _ stream: MigrationStream, pages: inout Provider, to output: inout Output
+        _ stream: MigrationStream, pages: inout Provider, leavingOut sharedBlocks: Set<String> = [],
+        to output: inout Output
     ) throws(VMStateError) {
+        var stream = stream
+        if !sharedBlocks.isEmpty {
+            stream.configuration?.subsections.append(.capabilities([StreamConfiguration.ignoreShared], version: 1))
+        }
         var encoder = StreamEncoder()
         try writeBeginning(stream, &encoder, to: &output)
-        try writeRAMStart(stream, &encoder, to: &output)
+        try writeRAMStart(stream, withAddresses: !sharedBlocks.isEmpty, &encoder, to: &output)
 
         ramHeader(.part, stream, &encoder)
-        for block in stream.ram.blocks {
+        for block in stream.ram.blocks where !sharedBlocks.contains(block.idstr) {
             for page in 0..<block.pageCount {
                 let isFirst = page == 0
                 try encoder.page(
@@ -66,10 +74,10 @@ extension MigrationStreamWriter {
 
     /// The section that announces the RAM blocks.
     func writeRAMStart<Output: ByteOutput & ~Copyable>(
-        _ stream: MigrationStream, _ encoder: inout StreamEncoder, to output: inout Output
+        _ stream: MigrationStream, withAddresses: Bool = false, _ encoder: inout StreamEncoder, to output: inout Output
     ) throws(VMStateError) {
         try ramStartHeader(stream, &encoder)
-        try blockList(stream, &encoder, to: &output)
+        try blockList(stream, withAddresses: withAddresses, &encoder, to: &output)
         encoder.integer(StreamFormat.RAMFlags.endOfSection.rawValue)
         footer(stream.ram.sectionID, stream, &encoder)
     }
@@ -83,7 +91,7 @@ extension MigrationStreamWriter {
     }
 
     func blockList<Output: ByteOutput & ~Copyable>(
-        _ stream: MigrationStream, _ encoder: inout StreamEncoder, to output: inout Output
+        _ stream: MigrationStream, withAddresses: Bool = false, _ encoder: inout StreamEncoder, to output: inout Output
     ) throws(VMStateError) {
         var total: UInt64 = 0
         for block in stream.ram.blocks {
@@ -98,6 +106,9 @@ extension MigrationStreamWriter {
         for block in stream.ram.blocks {
             try encoder.shortString(block.idstr)
             encoder.integer(block.usedLength)
+            // Where the block's memory region lies in the region that holds it. Main memory is in none: 0. The reader
+            // compares it only for blocks that are shared.
+            if withAddresses { encoder.integer(UInt64(0)) }
             try encoder.flushIfFull(to: &output)
         }
     }

@@ -7,6 +7,9 @@ package struct StreamConfiguration: Sendable, Hashable {
         case uuid([UInt8], version: UInt32)
     }
 
+    /// The capability of streams that leave out the contents of shared RAM blocks.
+    package static let ignoreShared = "x-ignore-shared"
+
     /// The versioned machine type, for example `pc-i440fx-7.2`.
     package var machine: String
     /// In the order of the stream.

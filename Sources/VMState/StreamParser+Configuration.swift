@@ -15,7 +15,17 @@ extension StreamParser {
         while try cursor.peek() == StreamFormat.SectionType.subsection.rawValue {
             result.subsections.append(try configurationSubsection())
         }
-        if let capability = result.capabilities.first {
+        var capabilities = result.capabilities
+        if !sharedBlocks.isEmpty {
+            guard let index = capabilities.firstIndex(of: StreamConfiguration.ignoreShared) else {
+                throw VMStateError(
+                    .inconsistent, "the stream was to leave out shared memory, but it does not",
+                    section: "configuration")
+            }
+            capabilities.remove(at: index)
+            result.subsections.removeAll { if case .capabilities = $0 { true } else { false } }
+        }
+        if let capability = capabilities.first {
             throw VMStateError(
                 .unsupported, "the stream needs the migration capability \(capability); migrate again without it",
                 section: "configuration")

@@ -104,6 +104,8 @@ extension StreamParser {
             let place = cursor.offset
             let idstr = try cursor.shortString("a RAM block's name")
             let length: UInt64 = try cursor.integer("a RAM block")
+            // The address of the block's region; QEMU compares it for the blocks that it leaves out.
+            if !sharedBlocks.isEmpty { let _: UInt64 = try cursor.integer("a RAM block") }
             guard length > 0, length <= rest, length % UInt64(StreamFormat.pageSize) == 0 else {
                 throw VMStateError(
                     .malformed, "the RAM block \"\(idstr)\" has \(length) bytes, \(rest) are left of the total",
@@ -143,6 +145,11 @@ extension StreamParser {
             }
             index = found
             lastBlock = found
+        }
+        if let name = ram?.blocks[index].idstr, sharedBlocks.contains(name) {
+            throw VMStateError(
+                .inconsistent, "a page of the RAM block \"\(name)\", which is shared and should not be in the stream",
+                offset: place, section: "ram")
         }
         guard let block = ram?.blocks[index], address < block.usedLength else {
             throw VMStateError(

@@ -48,8 +48,7 @@ extension Stemma {
         var configuration = MachineConfiguration(
             machine: try await installation().resolveMachine(image.machine), cpu: image.cpu,
             memoryMiB: image.memoryMiB, cpus: image.cpus, diskCount: image.disks.count)
-        configuration.boot = MachineConfiguration.DirectBoot(
-            hasInitialRamdisk: true, commandLine: image.commandLine)
+        configuration.boot = image.commandLine.map { .init(hasInitialRamdisk: true, commandLine: $0) }
         try configuration.validate()
 
         var commit = Commit(
@@ -59,8 +58,10 @@ extension Stemma {
             progress.step("storing \(disk.id)")
             commit.disks[disk.id] = try DiskIngest(ingest: ingest).whole(DiskImages.open(path: path, format: .raw))
         }
-        commit.kernel = try ingest.putBlob([UInt8](Data(contentsOf: URL(fileURLWithPath: image.kernelPath))))
-        commit.initrd = try ingest.putBlob([UInt8](Data(contentsOf: URL(fileURLWithPath: image.initrdPath))))
+        if let kernel = image.kernelPath, let initrd = image.initrdPath {
+            commit.kernel = try ingest.putBlob([UInt8](Data(contentsOf: URL(fileURLWithPath: kernel))))
+            commit.initrd = try ingest.putBlob([UInt8](Data(contentsOf: URL(fileURLWithPath: initrd))))
+        }
         commit.machine = try put(configuration, in: ingest)
         commit.attributes[Attribute.source] = image.provenance.recipe
         commit.blobs["provenance"] = try ingest.putBlob([UInt8](JSONEncoder().encode(image.provenance)))

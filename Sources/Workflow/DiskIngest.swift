@@ -2,19 +2,27 @@ import ContentStore
 import DiskImage
 
 /// Takes disks into the store.
-struct DiskIngest {
+package struct DiskIngest {
     let ingest: Ingest
+
+    package init(ingest: Ingest) { self.ingest = ingest }
 
     /// Bytes copied at a time; a multiple of the chunk size of disk trees.
     private static let window = 4 << 20
 
     /// The whole of `image` as a tree.
-    func whole(_ image: any DiskImage) throws -> TreeRoot {
-        try apply(image, to: nil)
+    ///
+    /// - Parameter report: told the place on the disk that was reached, every few MiB.
+    func whole(_ image: any DiskImage, report: (UInt64) -> Void = { _ in }) throws -> TreeRoot {
+        try apply(image, to: nil, report: report)
     }
 
     /// `base` with what `layer` allocates written over it. The cost grows with the layer, not with the disk.
-    func apply(_ layer: any DiskImage, to base: TreeRoot?) throws -> TreeRoot {
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled; what was read is forgotten.
+    package func apply(
+        _ layer: any DiskImage, to base: TreeRoot?, report: (UInt64) -> Void = { _ in }
+    ) throws -> TreeRoot {
         let size = layer.virtualSize
         let editor = try ingest.edit(base, kind: .disk, length: size)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.window, alignment: 4096)
@@ -26,6 +34,8 @@ struct DiskIngest {
             case .data:
                 var offset = extent.offset
                 while offset < extent.end {
+                    try Task.checkCancellation()
+                    report(offset)
                     let count = Int(min(UInt64(Self.window), extent.end - offset))
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
                     try layer.read(at: offset, into: part)
@@ -34,6 +44,7 @@ struct DiskIngest {
                 }
             }
         }
+        report(size)
         return try editor.finish()
     }
 }

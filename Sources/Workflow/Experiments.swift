@@ -46,12 +46,15 @@ package struct ExperimentReport: Sendable, Codable {
 /// An experiment in `stemma experiment list`.
 package struct ExperimentListing: Sendable, Codable {
     package let name: String
+    /// What the snapshot is called now; when it has no name any more, what it was called.
     package let snapshot: String
+    /// Whether a VM or snapshot of that name is still what was explored.
+    package let isSnapshotNamed: Bool
     package let time: String
     package let outcome: String
 
     /// Cells of a table: name, snapshot, time, outcome.
-    package var columns: [String] { [name, snapshot, time, outcome] }
+    package var columns: [String] { [name, snapshot + (isSnapshotNamed ? "" : " (removed)"), time, outcome] }
 }
 
 extension Stemma {
@@ -95,10 +98,14 @@ extension Stemma {
 
     /// Every experiment, by name.
     package func listExperiments() throws -> [ExperimentListing] {
-        try catalogue.experiments().map {
-            ExperimentListing(
-                name: $0.name.text, snapshot: $0.commit.attributes[Attribute.source] ?? "",
-                time: Text.time($0.commit.time), outcome: $0.commit.attributes[Attribute.outcome] ?? "")
+        let references = try catalogue.references()
+        return try catalogue.experiments().map {
+            let snapshot = catalogue.snapshot(of: $0, among: references)
+            return ExperimentListing(
+                name: $0.name.text,
+                snapshot: snapshot?.description ?? $0.commit.attributes[Attribute.source] ?? "",
+                isSnapshotNamed: snapshot != nil, time: Text.time($0.commit.time),
+                outcome: $0.commit.attributes[Attribute.outcome] ?? "")
         }
     }
 
@@ -109,7 +116,12 @@ extension Stemma {
             throw WorkflowError(.malformed, "The experiment '\(name)' has no report; its commit is incomplete.")
         }
         do {
-            return try JSONDecoder().decode(ExperimentReport.self, from: Data(store.blob(digest)))
+            var report = try JSONDecoder().decode(ExperimentReport.self, from: Data(store.blob(digest)))
+            report.name = name.text
+            if let now = catalogue.snapshot(of: experiment, among: try catalogue.references()) {
+                report.snapshot = now.description
+            }
+            return report
         } catch let error as DecodingError {
             throw WorkflowError(.malformed, "The report of '\(name)' cannot be read by this version: \(error)")
         }

@@ -71,6 +71,8 @@ package struct Failure: Sendable {
         case .exists: 73
         case .badName: 64
         case .malformed: 65
+        case .changed: 75
+        case .gone: 66
         case .store: 74
         }
     }
@@ -79,6 +81,7 @@ package struct Failure: Sendable {
         switch code {
         case .usage: 64
         case .malformed: 65
+        case .missing: 66
         case .busy: 75
         case .io: 74
         case .unavailable: 69
@@ -102,9 +105,11 @@ package struct Failure: Sendable {
     private static func code(_ code: DiskImageError.Code) -> Int32 {
         switch code {
         case .cannotOpen, .noSuchSnapshot, .backingUnavailable: 66
-        case .io: 74
-        case .wrongFormat, .unsupported, .corrupt, .truncated, .tooManyExtents, .backingLoop: 65
+        case .io, .noSpace, .cannotCreate: 74
+        case .wrongFormat, .unsupported, .corrupt, .truncated, .tooManyExtents, .backingLoop, .forbiddenReference: 65
         case .outOfRange: 70
+        case .exists: 73
+        case .toolFailed: 69
         }
     }
 

@@ -16,6 +16,7 @@ package struct ImportRequest: Sendable {
     package var disks: [String] = []
     /// The CPU model that the guest ran on, if it is known.
     package var cpu: String?
+    package var remarks = Remarks()
 
     package init(file: String, vm: Name, name: Name) {
         self.file = file
@@ -64,6 +65,9 @@ extension Stemma {
                 throw WorkflowError(.usage, "\(request.file) is no qcow2 file, so --from-snapshot means nothing.")
             }
             state = try MachineStateIngest(ingest: ingest).read(SnapshotSource(path: request.file))
+        case .vmdk, .vdi, .vhdx, .vpc, .parallels:
+            throw WorkflowError(
+                .usage, "\(request.file) is a disk without a machine state: give it with --disk, next to a snapshot.")
         }
 
         var configuration = try configuration(of: head.commit, named: request.vm.text)
@@ -84,6 +88,7 @@ extension Stemma {
         commit.attributes[Attribute.accelerator] = state.stream.device("kvmclock") == nil ? "tcg" : "kvm"
         commit.attributes[Attribute.source] = request.file.split(separator: "/").last.map(String.init)
         if let cpu = request.cpu { commit.attributes[Attribute.cpu] = cpu }
+        request.remarks.apply(to: &commit)
         try catalogue.addSnapshot(
             request.name, of: request.vm, commit: commit, ingest: ingest,
             operation: "snapshot import \(request.vm) \(request.name)")

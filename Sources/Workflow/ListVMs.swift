@@ -26,13 +26,4 @@ extension Stemma {
                 name: $0.name.text, sizeBytes: $0.head.commit.diskSize, snapshots: $0.snapshots.map(\.name.text))
         }
     }
-
-    /// Drops a VM, unless it is running.
-    package func removeVM(_ name: Name) throws {
-        if let run = try runs.running(name: name.text) {
-            throw WorkflowError(
-                .busy, "'\(name)' is running (\(run.purpose), process \(run.ownerProcess)). End that run first.")
-        }
-        try catalogue.removeVM(name)
-    }
 }

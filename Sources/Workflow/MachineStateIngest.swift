@@ -1,7 +1,8 @@
 import ContentStore
+import Hypervisor
 import VMState
 
-/// Takes a migration stream into the store: its pages into memory trees, the rest into one blob.
+/// Takes a machine state into the store: its pages into memory trees, the rest into one blob.
 struct MachineStateIngest {
     /// What a stream became.
     struct Result {
@@ -14,16 +15,47 @@ struct MachineStateIngest {
 
     let ingest: Ingest
 
+    /// Takes a whole stream.
     func read(_ source: some ByteSource) throws -> Result {
-        var sink = StoringPageSink(ingest: ingest)
-        let stream = try unwrapping { try MigrationStreamReader(source).read(pages: &sink) }
-        let ram = try sink.finish()
-        return Result(stream: stream, ram: ram, state: try put(stream))
+        try read(MigrationStreamReader(source), mainMemory: nil)
+    }
+
+    /// Takes a stream that leaves out main memory, which is in the ingest already.
+    func read(_ source: some ByteSource, mainMemory: TreeRoot) throws -> Result {
+        var reader = MigrationStreamReader(source)
+        reader.sharedBlocks = [MachineConfiguration.mainMemoryBlock]
+        return try read(reader, mainMemory: mainMemory)
+    }
+
+    /// Takes main memory as it is now: the guest must stand still.
+    ///
+    /// All cores hash; only pages that the store lacks are compressed and written. What the file does not allocate is not
+    /// looked at.
+    func capture(_ memory: SharedMemory) throws -> TreeRoot {
+        let editor = try ingest.edit(nil, kind: .memory, length: memory.size)
+        try memory.forEachPart { offset, bytes in try editor.write(bytes, at: offset) }
+        return try editor.finish()
     }
 
     /// Stores a stream without its pages.
     func put(_ stream: MigrationStream) throws -> Digest {
         try ingest.putBlob(stream.skeleton())
+    }
+
+    private func read(_ reader: MigrationStreamReader<some ByteSource>, mainMemory: TreeRoot?) throws -> Result {
+        var sink = StoringPageSink(ingest: ingest)
+        let stream = try unwrapping { try reader.read(pages: &sink) }
+        var ram = try sink.finish()
+        if let mainMemory {
+            guard let block = stream.mainRAM, block.usedLength == mainMemory.length else {
+                throw WorkflowError(
+                    .malformed,
+                    "QEMU's machine state has \(stream.mainRAM?.usedLength ?? 0) bytes of main memory, but the guest's "
+                        + "memory has \(mainMemory.length).")
+            }
+            ram[block.idstr] = mainMemory
+        }
+        return Result(stream: stream, ram: ram, state: try put(stream))
     }
 
     /// Runs `body`; an error of the store that went through the stream reader comes out as itself.

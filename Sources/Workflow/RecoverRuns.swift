@@ -9,11 +9,11 @@ extension Stemma {
     /// A run that cannot be recovered is left as it is and told about; it never stands in the way of anything else. The
     /// logs of a failed run stay until `vm`, its VM, runs again.
     package func recoverRuns(startingRunOf vm: Name? = nil) async {
-        guard let entries = try? runs.entries() else { return }
+        guard !store.isReadOnly, let entries = try? runs.entries() else { return }
         for entry in entries {
             if case .alive = entry.state { continue }
             let mark = entry.record.paths.directory + "/" + RunSource.failureMark
-            if FileManager.default.fileExists(atPath: mark), entry.record.name != vm?.text { continue }
+            if FileManager.default.fileExists(atPath: mark), Self.vmName(entry.record) != vm?.text { continue }
             do {
                 try await recover(entry.record)
             } catch {
@@ -21,6 +21,11 @@ extension Stemma {
                     "the run in \(entry.record.paths.directory) ended in disorder and cannot be recovered: \(error)")
             }
         }
+    }
+
+    /// The VM of a run: clones are called VM#1, VM#2, ....
+    private static func vmName(_ record: RunRecord) -> String {
+        String(record.name.prefix { $0 != "#" })
     }
 
     private func recover(_ record: RunRecord) async throws {
@@ -37,13 +42,13 @@ extension Stemma {
         }
         let origin = NamedCommit(
             name: try Name(source.vm, role: "VM"), digest: source.origin, commit: try store.commit(source.origin))
-        var keeper = SnapshotKeeper(
+        let keeper = SnapshotKeeper(
             stemma: self, source: source, origin: origin, configuration: configuration, paths: record.paths,
             commandLine: record.commandLine?.shellText ?? "")
         let stored = Set(try catalogue.vm(origin.name).snapshots.map(\.name.text))
         for snapshot in try await installation().images.snapshots(in: nodes)
         where snapshot.isComplete(for: configuration) && !stored.contains(snapshot.name) {
-            let reference = try keeper.keep(snapshot)
+            let reference = try await keeper.keep(snapshot)
             progress.step("recovered \(reference) from a run that ended in disorder")
         }
         try runs.remove(record)

@@ -30,6 +30,12 @@ package struct RunRequest: Sendable {
     package var keepsDisks = false
     /// Build the command line and start nothing.
     package var isDryRun = false
+    /// Main memory in a file that QEMU maps, where that can be: fast snapshots and a fast resume.
+    package var sharesMemory = true
+    /// Tell also what only matters for speed.
+    package var isVerbose = false
+    /// Say in the outcome what QEMU had in memory at the end.
+    var isMeasured = false
 
     package init(_ reference: Reference, mode: Mode) {
         self.reference = reference
@@ -70,4 +76,8 @@ package struct RunOutcome: Sendable, Encodable {
     package var commandLine = ""
     /// The last part of the serial console.
     package var console = ""
+    /// Seconds from the beginning until the guest ran.
+    package var startSeconds = 0.0
+    /// What QEMU had in memory at the end, if it was asked for.
+    package var memory: MemoryUse?
 }

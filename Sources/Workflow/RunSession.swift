@@ -14,10 +14,13 @@ final class RunSession: Sendable {
     let configuration: MachineConfiguration
     let run: RunDirectory
     let installation: QEMUInstallation
+    let memory: RunMemory
+    /// How the run is called in messages.
+    let title: String
 
     init(
         stemma: Stemma, request: RunRequest, origin: NamedCommit, configuration: MachineConfiguration,
-        run: RunDirectory, installation: QEMUInstallation
+        run: RunDirectory, installation: QEMUInstallation, memory: RunMemory, title: String? = nil
     ) {
         self.stemma = stemma
         self.request = request
@@ -25,6 +28,8 @@ final class RunSession: Sendable {
         self.configuration = configuration
         self.run = run
         self.installation = installation
+        self.memory = memory
+        self.title = title ?? request.reference.description
     }
 
     /// What the run started from, for its directory.
@@ -35,17 +40,34 @@ final class RunSession: Sendable {
     }
 
     /// Runs to the end. The run's directory is removed unless something in it is still wanted.
-    func execute() async throws -> RunOutcome {
+    ///
+    /// - Parameter body: what is done once the guest runs, instead of what the request says.
+    func execute(
+        _ body: (@Sendable (QEMUProcess, RunSaver) async throws -> Void)? = nil
+    ) async throws -> RunOutcome {
+        let clock = ContinuousClock()
+        let start = clock.now
         let progress = stemma.progress
-        let server = try await NBDServer.start(exports: exports(), socketPath: run.paths.exportSocket) { failure in
-            progress.step("the guest could not read \(failure.export) at \(failure.offset): \(failure.error)")
+        // What the run serves stays in the store until it has ended, whatever names are removed meanwhile.
+        let lease: Lease
+        let server: NBDServer
+        do {
+            lease = try stemma.store.lease(label: "run \(title)", pins: [origin.digest])
+            server = try await NBDServer.start(exports: exports(), socketPath: run.paths.exportSocket) { failure in
+                progress.step("the guest could not read \(failure.export) at \(failure.offset): \(failure.error)")
+            }
+        } catch {
+            try? run.remove()
+            throw error
         }
+        defer { withExtendedLifetime(lease) {} }
         let process: QEMUProcess
         do {
             try JSONEncoder().encode(source)
                 .write(to: URL(fileURLWithPath: run.paths.directory + "/" + RunSource.fileName))
             var options = stemma.launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
-            options.bootFiles = try stemma.bootFiles(of: origin.commit, in: run.paths.directory)
+            options.bootFiles = try stemma.cachedBootFiles(of: origin.commit, start: options.start)
+            options.memory = memory.options
             process = try await QEMUProcess.launch(
                 configuration, options: options, in: run, using: installation)
         } catch {
@@ -53,22 +75,36 @@ final class RunSession: Sendable {
             try? run.remove()
             throw error
         }
-        let keeper = Task { try await keepSnapshots(of: process) }
+        let keeper = SnapshotKeeper(
+            stemma: stemma, source: source, origin: origin, configuration: configuration, paths: run.paths,
+            commandLine: process.commandLine.shellText)
+        let saver = RunSaver(process: process, keeper: keeper, stemma: stemma, vm: request.reference.vm)
+        let keeping = Task { try await keepSnapshots(of: process, keeper) }
         let powerOff = Task { await Self.wasSwitchedOffByGuest(process) }
+        let requests = try? await RequestServer.start(socket: run.paths.requestSocket) { await saver.answer($0) }
+
+        var outcome = RunOutcome(commandLine: process.commandLine.shellText)
         var failure: (any Error)?
         do {
-            try await drive(process)
+            try await resume(process)
+            outcome.startSeconds = (clock.now - start).seconds
+            if request.isVerbose {
+                progress.step("\(title) runs after \(String(format: "%.3f", outcome.startSeconds)) s")
+            }
+            if let body { try await body(process, saver) } else { try await drive(process, saver) }
         } catch {
             failure = error
         }
+        await requests?.stop()
+        await saver.drain()
+        if request.isMeasured { outcome.memory = process.memoryUse() }
         await process.quit()
-        let kept = await keeper.result
+        let kept = await keeping.result
         await server.stop()
 
-        var outcome = RunOutcome(commandLine: process.commandLine.shellText, console: process.serialTail())
-        switch kept {
-        case .success(let snapshots): outcome.snapshots = snapshots
-        case .failure(let error):
+        outcome.console = process.serialTail()
+        outcome.snapshots = await keeper.references
+        if case .failure(let error) = kept {
             // The overlays hold what could not be stored: the directory stays.
             throw WorkflowError(
                 .io,
@@ -76,6 +112,11 @@ final class RunSession: Sendable {
                     + "is short and import it from there with 'stemma snapshot import'.")
         }
         if let failure {
+            // There is nothing to find out about clones that the user ended.
+            if request.isMeasured, failure is CancellationError {
+                try? run.remove()
+                throw failure
+            }
             // The logs stay until the VM runs again.
             if FileManager.default.createFile(atPath: run.paths.directory + "/" + RunSource.failureMark, contents: nil)
             {
@@ -89,28 +130,42 @@ final class RunSession: Sendable {
         return outcome
     }
 
-    /// What the user asked the run to do, once QEMU answers.
-    private func drive(_ process: QEMUProcess) async throws {
-        if request.reference.snapshot != nil {
-            let state = try stemma.machineState(of: origin)
-            stemma.progress.step("resuming \(request.reference)")
-            let name = request.reference.description
-            try await process.resume(
-                from: .blocking { descriptor in try state.write(toDescriptor: descriptor, name: name) })
+    /// Loads the state of the snapshot, if the run has one, and lets the guest run.
+    private func resume(_ process: QEMUProcess) async throws {
+        guard let state = memory.state else { return }
+        stemma.progress.step("resuming \(title)")
+        let name = title
+        let isFile = memory.isFile
+        let clock = ContinuousClock()
+        let answered = clock.now
+        try await memory.filling?.value
+        let filled = clock.now
+        try await process.resume(
+            from: .blocking { descriptor in
+                try state.write(toDescriptor: descriptor, name: name, leavesOutMemory: isFile)
+            }, leavesOutMemory: isFile)
+        if request.isVerbose {
+            let (waited, loaded) = ((filled - answered).seconds, (clock.now - filled).seconds)
+            stemma.progress.step(
+                "\(title): waited \(String(format: "%.3f", waited)) s for main memory after QEMU answered; the rest took "
+                    + String(format: "%.3f s", loaded))
         }
+    }
+
+    /// What the user asked the run to do, once the guest runs.
+    private func drive(_ process: QEMUProcess, _ saver: RunSaver) async throws {
         guard let text = request.until else {
             if request.isHeadless {
-                stemma.progress.step(
-                    "\(request.reference) is running; Ctrl-C ends it, its console is \(run.paths.serialLog)")
+                stemma.progress.step("\(title) is running; Ctrl-C ends it, its console is \(run.paths.serialLog)")
             }
             _ = try await process.waitForExit()
             return
         }
-        stemma.progress.step("waiting for '\(text)' on the serial console")
+        stemma.progress.step("\(title): waiting for '\(text)' on the serial console")
         try await process.waitForSerial(text, timeout: request.timeout)
         guard let name = request.save else { return }
         stemma.progress.step("saving \(request.reference.vm):\(name)")
-        try await process.saveSnapshot(name.text, then: .paused)
+        _ = try await saver.save(name, then: .paused)
     }
 
     /// Whether the guest asked for the power to be switched off, once QEMU has ended.

@@ -24,20 +24,59 @@ extension Stemma {
             under: home.runs, name: request.reference.vm.text, purpose: request.mode.rawValue)
         if request.isDryRun {
             defer { try? run.remove() }
-            let options = launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
+            var options = launchOptions(request, origin: origin, configuration: configuration, paths: run.paths)
+            if origin.commit.kernel != nil {
+                options.bootFiles = LaunchOptions.BootFiles(
+                    kernel: run.paths.directory + "/kernel",
+                    initialRamdisk: origin.commit.initrd.map { _ in run.paths.directory + "/initrd" })
+            }
             let line = try QEMUCommandLine(
                 executable: installation.system, name: run.record.name, configuration: configuration, options: options,
                 paths: run.paths)
             return RunOutcome(commandLine: line.shellText)
         }
-        let session = RunSession(
-            stemma: self, request: request, origin: origin, configuration: configuration, run: run,
-            installation: installation)
-        return try await Interruption.cancelling { try await session.execute() }
+        return try await Interruption.cancelling {
+            try await session(request, origin: origin, configuration: configuration, run: run, installation).execute()
+        }
+    }
+
+    /// Prepares a run in a directory, which is removed when that fails.
+    private func session(
+        _ request: RunRequest, origin: NamedCommit, configuration: MachineConfiguration, run: RunDirectory,
+        _ installation: QEMUInstallation
+    ) throws -> RunSession {
+        do {
+            return RunSession(
+                stemma: self, request: request, origin: origin, configuration: configuration, run: run,
+                installation: installation,
+                memory: try .prepare(request, origin: origin, configuration: configuration, stemma: self))
+        } catch {
+            try? run.remove()
+            throw error
+        }
+    }
+
+    /// Runs a machine headless for the time of a piece of work, which begins when the guest runs: to measure it.
+    ///
+    /// - Parameter body: gets QEMU, and what saves snapshots of it.
+    package func run(
+        _ request: RunRequest, _ body: @escaping @Sendable (QEMUProcess, RunSaver) async throws -> Void
+    ) async throws -> RunOutcome {
+        var request = request
+        request.isHeadless = true
+        request.isMeasured = true
+        try request.validate()
+        let origin = try catalogue.resolve(request.reference)
+        let installation = try installation()
+        let configuration = try await configuration(for: request, from: origin, installation: installation)
+        let run = try RunDirectory.create(
+            under: home.runs, name: request.reference.vm.text, purpose: request.mode.rawValue)
+        return try await session(request, origin: origin, configuration: configuration, run: run, installation)
+            .execute(body)
     }
 
     /// The machine to run: that of the commit, with what the user asked to change.
-    private func configuration(
+    func configuration(
         for request: RunRequest, from origin: NamedCommit, installation: QEMUInstallation
     ) async throws -> MachineConfiguration {
         var configuration = try configuration(of: origin.commit, named: request.reference.description)

@@ -11,10 +11,16 @@ package struct SnapshotListing: Sendable, Codable {
     package let time: String
     package let accelerator: String?
     package let ramBytes: UInt64
+    package let message: String
+    package let tags: [String]
+    package let note: String
 
-    /// Cells of a table: name, kind, time, what ran the guest, RAM.
+    /// Cells of a table: name, kind, time, what ran the guest, RAM, tags, and the first line of the note.
     package var columns: [String] {
-        [name, kind, time, Text.accelerator(accelerator), Text.mebibytes(ramBytes)]
+        [
+            name, kind, time, Text.accelerator(accelerator), Text.mebibytes(ramBytes), tags.joined(separator: ","),
+            Text.firstLine(note),
+        ]
     }
 
     init(_ named: NamedCommit) {
@@ -23,6 +29,9 @@ package struct SnapshotListing: Sendable, Codable {
         time = Text.time(named.commit.time)
         accelerator = named.commit.attributes[Attribute.accelerator]
         ramBytes = named.commit.ram["pc.ram"]?.length ?? 0
+        message = named.commit.message
+        tags = named.annotation.tags.map(\.text)
+        note = named.annotation.note
     }
 }
 
@@ -34,6 +43,8 @@ package struct SnapshotDetails: Sendable, Codable {
     package let kind: String
     package let time: String
     package let message: String
+    package let tags: [String]
+    package let note: String
     package let attributes: [String: String]
     package let machine: MachineConfiguration
     package let disks: [String: TreeRoot]
@@ -45,11 +56,18 @@ package struct SnapshotDetails: Sendable, Codable {
         var lines = [
             "\(name)  (\(kind), \(time))", "  commit       \(commit)",
             "  parent       \(parents.joined(separator: " "))",
-            "  \(message)", "  machine      \(machine.machine), \(machine.cpus) CPU, \(machine.memoryMiB) MiB",
+            "  \(message)",
+        ]
+        if !tags.isEmpty { lines.append("  tags         \(tags.joined(separator: ", "))") }
+        for (number, line) in note.split(separator: "\n").enumerated() {
+            lines.append("  \(number == 0 ? "note" : "    ")         \(line)")
+        }
+        lines += [
+            "  machine      \(machine.machine), \(machine.cpus) CPU, \(machine.memoryMiB) MiB",
             "  cpu          \(machine.cpu)",
         ]
-        for (key, value) in attributes.sorted(by: { $0.key < $1.key })
-        where key != Attribute.cpu && key != Attribute.commandLine {
+        let shown = [Attribute.cpu, Attribute.commandLine, Attribute.tags, Attribute.note]
+        for (key, value) in attributes.sorted(by: { $0.key < $1.key }) where !shown.contains(key) {
             lines.append("  " + key.padding(toLength: max(13, key.count + 1), withPad: " ", startingAt: 0) + value)
         }
         for (id, root) in disks.sorted(by: { $0.key < $1.key }) {
@@ -64,9 +82,9 @@ package struct SnapshotDetails: Sendable, Codable {
 }
 
 extension Stemma {
-    /// The snapshots of a VM, by name.
-    package func listSnapshots(of vm: Name) throws -> [SnapshotListing] {
-        try catalogue.vm(vm).snapshots.map(SnapshotListing.init)
+    /// The snapshots of a VM that have all of some tags, by name.
+    package func listSnapshots(of vm: Name, tags: [Name] = []) throws -> [SnapshotListing] {
+        try catalogue.vm(vm).snapshots.filter { Set(tags).isSubset(of: $0.annotation.tags) }.map(SnapshotListing.init)
     }
 
     /// Everything about one snapshot.
@@ -78,6 +96,7 @@ extension Stemma {
         return SnapshotDetails(
             name: reference.description, commit: found.digest.hex, parents: found.commit.parents.map(\.hex),
             kind: found.commit.kind, time: Text.time(found.commit.time), message: found.commit.message,
+            tags: found.annotation.tags.map(\.text), note: found.annotation.note,
             attributes: found.commit.attributes,
             machine: try configuration(of: found.commit, named: reference.description), disks: found.commit.disks,
             ram: found.commit.ram, devices: devices)

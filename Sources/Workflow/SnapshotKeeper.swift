@@ -17,8 +17,8 @@ struct RunSource: Codable, Sendable {
     static let failureMark = "failed"
 }
 
-/// Takes the internal snapshots of a run's overlays into the store, each one on the one before.
-struct SnapshotKeeper {
+/// Takes the snapshots of a run into the store, each one on the one before.
+actor SnapshotKeeper {
     let stemma: Stemma
     let source: RunSource
     let origin: NamedCommit
@@ -26,6 +26,17 @@ struct SnapshotKeeper {
     let paths: RunPaths
     let commandLine: String
     private var parent: Digest
+    /// What QEMU's snapshots became, by name and time.
+    private var kept: [Key: Reference] = [:]
+
+    private struct Key: Hashable {
+        let name: String
+        let seconds: Int64
+        let nanoseconds: Int64
+    }
+
+    /// What was stored, in order.
+    private(set) var references: [Reference] = []
 
     init(
         stemma: Stemma, source: RunSource, origin: NamedCommit, configuration: MachineConfiguration, paths: RunPaths,
@@ -40,35 +51,70 @@ struct SnapshotKeeper {
         parent = origin.digest
     }
 
-    /// Stores one snapshot, under another name when its own is taken.
-    mutating func keep(_ snapshot: InternalSnapshot) throws -> Reference {
-        let vm = try Name(source.vm, role: "VM")
+    /// Stores an internal snapshot of the overlays, under another name when its own is taken. One that is stored already is
+    /// not stored again.
+    func keep(_ snapshot: InternalSnapshot) throws -> Reference {
+        let key = Key(name: snapshot.name, seconds: snapshot.seconds, nanoseconds: snapshot.nanoseconds)
+        if let reference = kept[key] { return reference }
+        let vm = try vm
         let ingest = try stemma.store.beginIngest(label: "snapshot \(vm):\(snapshot.name)")
+        let node = snapshot.machineStateNode ?? MachineConfiguration.machineStateNode
+        let (image, entry) = try open(snapshot, node: node)
+        let state = try MachineStateIngest(ingest: ingest).read(
+            SnapshotSource(image.vmState(of: entry), name: "snapshot '\(snapshot.name)'"))
+        let name = try stemma.catalogue.freeSnapshotName(snapshot.name, of: vm)
+        if name.text != snapshot.name {
+            stemma.progress.step("'\(snapshot.name)' is taken or no name for a snapshot; it is stored as '\(name)'")
+        }
+        let reference = try store(name, of: vm, state: state, disksOf: snapshot, ingest: ingest)
+        kept[key] = reference
+        return reference
+    }
+
+    /// Stores a snapshot whose devices and disks are in the overlays, and whose main memory was taken before, into the same
+    /// ingest.
+    func keep(
+        _ capture: DeviceCapture, mainMemory: TreeRoot, as name: Name, ingest: sending Ingest
+    ) throws -> (Reference, IngestStatistics) {
+        let (image, entry) = try open(capture.snapshot, node: MachineConfiguration.machineStateNode)
+        var state = try MachineStateIngest(ingest: ingest).read(
+            SnapshotSource(image.vmState(of: entry), name: "the machine state for '\(name)'"),
+            mainMemory: mainMemory)
+        if capture.wasRunning {
+            // QEMU notes the state when it writes; a snapshot of a running guest says that it runs.
+            var stream = state.stream
+            try stream.noteThatGuestRan()
+            state = MachineStateIngest.Result(
+                stream: stream, ram: state.ram, state: try MachineStateIngest(ingest: ingest).put(stream))
+        }
+        let reference = try store(name, of: vm, state: state, disksOf: capture.snapshot, ingest: ingest)
+        return (reference, ingest.statistics)
+    }
+
+    private var vm: Name { get throws { try Name(source.vm, role: "VM") } }
+
+    /// Commits a snapshot: disks from the overlays, everything else from the run.
+    private func store(
+        _ name: Name, of vm: Name, state: MachineStateIngest.Result, disksOf snapshot: InternalSnapshot, ingest: Ingest
+    ) throws -> Reference {
         var commit = origin.commit.successor(
-            .snapshot, of: parent, message: "Saved under \(source.accelerator.rawValue) as '\(snapshot.name)'")
+            .snapshot, of: parent, message: "Saved under \(source.accelerator.rawValue) as '\(name)'")
         for disk in configuration.disks {
             let (image, entry) = try open(snapshot, node: disk.id)
             commit.disks[disk.id] = try DiskIngest(ingest: ingest)
                 .apply(image.layer(of: entry), to: origin.commit.disks[disk.id])
         }
-        let node = snapshot.machineStateNode ?? MachineConfiguration.machineStateNode
-        let (image, entry) = try open(snapshot, node: node)
-        let state = try MachineStateIngest(ingest: ingest).read(
-            SnapshotSource(image.vmState(of: entry), name: "snapshot '\(snapshot.name)'"))
         commit.ram = state.ram
         commit.state = state.state
         commit.machine = try stemma.put(configuration, in: ingest)
         commit.attributes[Attribute.accelerator] = source.accelerator.rawValue
         commit.attributes[Attribute.cpu] = configuration.cpu
         commit.attributes[Attribute.commandLine] = commandLine
-
-        let name = try stemma.catalogue.freeSnapshotName(snapshot.name, of: vm)
-        if name.text != snapshot.name {
-            stemma.progress.step("'\(snapshot.name)' is taken or no name for a snapshot; it is stored as '\(name)'")
-        }
         parent = try stemma.catalogue.addSnapshot(
             name, of: vm, commit: commit, ingest: ingest, operation: "snapshot save \(vm) \(name)")
-        return Reference(vm: vm, snapshot: name)
+        let reference = Reference(vm: vm, snapshot: name)
+        references.append(reference)
+        return reference
     }
 
     private func open(_ snapshot: InternalSnapshot, node: String) throws -> (Qcow2Image, Qcow2Snapshot) {
@@ -77,5 +123,20 @@ struct SnapshotKeeper {
         }
         let image = try Qcow2Image(path: path)
         return (image, try image.snapshot(snapshot.ids[node] ?? snapshot.name))
+    }
+}
+
+extension MigrationStream {
+    /// Makes the stream say that the guest ran when it was saved, as a stream that QEMU wrote of a running guest does.
+    fileprivate mutating func noteThatGuestRan() throws {
+        guard device("globalstate") != nil else { return }
+        try edit("globalstate") { (section) throws(VMStateError) in
+            let text = Array("running".utf8)
+            let size = try section.bytes("runstate").count
+            guard size > text.count else { return }
+            try section.set("runstate", toBytes: text + [UInt8](repeating: 0, count: size - text.count))
+            // With the NUL.
+            try section.set("size", to: UInt64(text.count + 1))
+        }
     }
 }

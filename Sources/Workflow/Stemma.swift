@@ -11,7 +11,21 @@ package struct Stemma: Sendable {
     package let progress: ProgressLog
 
     /// Opens the store of a home directory, and makes both when they are not there.
-    package init(home: Home, progress: ProgressLog = .silent) throws {
+    ///
+    /// - Parameter isReadOnly: nothing is made, and not a byte of the store changes. Without it, a store that cannot be written
+    ///   is read all the same.
+    package init(home: Home, isReadOnly: Bool = false, progress: ProgressLog = .silent) throws {
+        self.home = home
+        self.progress = progress
+        if !isReadOnly { try Self.make(home) }
+        store = try ContentStore.open(
+            at: home.store, createIfMissing: !isReadOnly, access: isReadOnly ? .readOnly : .automatic)
+        catalogue = Catalogue(store: store)
+    }
+
+    private static func make(_ home: Home) throws {
+        // One that is there may be on a medium that nobody writes to.
+        if FileManager.default.fileExists(atPath: home.store) { return }
         do {
             try FileManager.default.createDirectory(
                 atPath: home.root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -21,10 +35,6 @@ package struct Stemma: Sendable {
                 "The directory \(home.root) cannot be made: \(error.localizedDescription). "
                     + "Name another one with --home or STEMMA_HOME.")
         }
-        self.home = home
-        self.progress = progress
-        store = try ContentStore.open(at: home.store, createIfMissing: true)
-        catalogue = Catalogue(store: store)
     }
 
     /// The runs of this home.

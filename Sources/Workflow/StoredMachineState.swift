@@ -1,5 +1,8 @@
 import ContentStore
+import Dispatch
+import Hypervisor
 import Lineage
+import Synchronization
 import VMState
 
 /// The machine state of a snapshot: devices in memory, RAM in the store.
@@ -9,11 +12,57 @@ package struct StoredMachineState: Sendable {
     let store: ContentStore
 
     /// Writes the state as a migration stream that QEMU loads. Pages are read from the store while it is written.
-    package func write(toDescriptor descriptor: Int32, name: String) throws {
+    ///
+    /// - Parameter leavesOutMemory: main memory is not in the stream, because ``fill(_:)`` puts it where QEMU finds it.
+    package func write(toDescriptor descriptor: Int32, name: String, leavesOutMemory: Bool = false) throws {
         var output = DescriptorByteOutput(descriptor: descriptor, name: name)
-        var pages = StoredPageProvider(ram: ram, store: store)
-        try MigrationStreamWriter().write(stream, pages: &pages, to: &output)
+        try write(to: &output, leavesOutMemory: leavesOutMemory)
     }
+
+    /// Writes the state as a migration stream. Pages are read from the store while it is written.
+    func write(to output: inout some ByteOutput, leavesOutMemory: Bool = false) throws {
+        var pages = StoredPageProvider(ram: ram, store: store)
+        let shared: Set<String> = leavesOutMemory ? [MachineConfiguration.mainMemoryBlock] : []
+        try MigrationStreamWriter().write(stream, pages: &pages, leavingOut: shared, to: &output)
+    }
+
+    /// Why main memory cannot go straight into a file that QEMU maps, or `nil` when it can.
+    package func obstacleToSharedMemory(in configuration: MachineConfiguration) -> String? {
+        if let obstacle = configuration.obstacleToSharedMemory { return obstacle }
+        guard let block = stream.mainRAM, let root = ram[block.idstr] else {
+            return "the snapshot has no RAM block '\(MachineConfiguration.mainMemoryBlock)'"
+        }
+        guard block.usedLength == configuration.memoryBytes, root.length == block.usedLength else {
+            return "the snapshot has \(block.usedLength) bytes of main memory, the machine \(configuration.memoryBytes)"
+        }
+        return nil
+    }
+
+    /// Puts main memory into a file of zeros, on all cores. Zero pages stay holes.
+    package func fill(_ memory: SharedMemory) throws {
+        guard let root = ram[MachineConfiguration.mainMemoryBlock], root.length == memory.size else {
+            throw WorkflowError(.malformed, "The snapshot's main memory does not have \(memory.size) bytes.")
+        }
+        let failure = Mutex<(any Error)?>(nil)
+        let pieces = Int((memory.size + Self.piece - 1) / Self.piece)
+        DispatchQueue.concurrentPerform(iterations: pieces) { index in
+            guard failure.withLock({ $0 == nil }) else { return }
+            let start = UInt64(index) * Self.piece
+            do {
+                for extent in try store.extents(of: root, from: start, length: min(Self.piece, memory.size - start))
+                where extent.kind == .data {
+                    let bytes = try store.read(root, at: extent.offset, count: Int(extent.length))
+                    try bytes.withUnsafeBytes { try memory.write($0, at: extent.offset) }
+                }
+            } catch {
+                failure.withLock { $0 = $0 ?? error }
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
+    /// Bytes that one thread fills at a time: what one node of a memory tree covers.
+    private static let piece: UInt64 = 2 << 20
 }
 
 extension Stemma {

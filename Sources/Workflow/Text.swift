@@ -16,6 +16,29 @@ enum Text {
         return formatter.string(from: Date(timeIntervalSince1970: TimeInterval(time.seconds)))
     }
 
+    /// A size to three digits in the unit that fits: `512 B`, `4.00 KiB`, `20.0 GiB`.
+    static func size(_ bytes: UInt64) -> String {
+        var value = Double(bytes)
+        var units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"][...]
+        while value >= 1000, units.count > 1 {
+            value /= 1024
+            units.removeFirst()
+        }
+        guard let unit = units.first, unit != "B" else { return "\(bytes) B" }
+        return String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value) + " " + unit
+    }
+
+    /// A ratio to two digits: `3.2`, `17`.
+    static func factor(_ value: Double) -> String {
+        String(format: value < 10 ? "%.1f" : "%.0f", value)
+    }
+
+    /// The first line of a text for people, with a mark where more follows.
+    static func firstLine(_ text: String) -> String {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: true)
+        return (lines.first.map(String.init) ?? "") + (lines.count > 1 ? " …" : "")
+    }
+
     /// `KVM` or `DBT`, the words that S2E's users know.
     static func accelerator(_ attribute: String?) -> String {
         switch attribute {

@@ -7,6 +7,8 @@ package struct WorkflowError: Error, Sendable, CustomStringConvertible {
         case malformed
         /// The VM is running, or another step uses it.
         case busy
+        /// What was named is not there.
+        case missing
         /// A system call failed.
         case io
         /// What was asked for cannot be done on this machine.
@@ -24,4 +26,19 @@ package struct WorkflowError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+}
+
+extension WorkflowError.Code {
+    /// The kind of error that another process of Stemma told by its exit code.
+    init(exitCode: Int32?) {
+        self =
+            switch exitCode {
+            case 64: .usage
+            case 65: .malformed
+            case 66: .missing
+            case 69: .unavailable
+            case 75: .busy
+            default: .io
+            }
+    }
 }

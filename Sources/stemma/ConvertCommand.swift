@@ -10,7 +10,7 @@ struct ConvertCommand: AsyncParsableCommand {
 
     @Argument(help: "VM:SNAPSHOT.")
     var snapshot: Reference
-    @Option(name: .customLong("as"), help: "The name of the converted snapshot.")
+    @Option(name: .customLong("as"), help: "The name of the converted snapshot.", completion: .list([]))
     var name: Name
     @OptionGroup var policy: PolicyOptions
     @OptionGroup var options: GlobalOptions

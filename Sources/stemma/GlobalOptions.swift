@@ -15,17 +15,31 @@ struct GlobalOptions: ParsableArguments {
     @Flag(name: .long, help: "Do not tell what is being done.")
     var quiet = false
 
+    @Flag(name: .long, help: "Open the store for reading only: not a byte of it changes.")
+    var readOnly = false
+
     /// Opens the user's home.
     func open() throws -> Stemma {
-        try Stemma(home: Home(root: root), progress: progress)
+        try Stemma(home: Home(root: Self.root(home)), isReadOnly: readOnly, progress: progress)
     }
 
     /// Tells steps on standard error, so that standard output holds results only.
     var progress: ProgressLog {
-        quiet ? .silent : ProgressLog { Terminal.step($0) }
+        quiet ? .silent : ProgressLog({ Terminal.step($0) }, amount: { Terminal.amount($0, $1) })
     }
 
-    private var root: String {
+    /// Prints a result: as JSON when that was asked for.
+    func print(_ value: some Encodable, _ text: @autoclosure () -> String) throws {
+        if json { try Terminal.print(json: value) } else { Terminal.print(text()) }
+    }
+
+    /// Tells what was done: in words on standard error, as JSON on standard output when that was asked for.
+    func report(_ value: some Encodable, _ words: @autoclosure () -> String) throws {
+        if json { try Terminal.print(json: value) } else { progress.step(words()) }
+    }
+
+    /// The directory of a home, from an option and the environment.
+    static func root(_ home: String?) -> String {
         let environment = ProcessInfo.processInfo.environment
         if let home { return absolute(home) }
         if let home = environment["STEMMA_HOME"], !home.isEmpty { return absolute(home) }
@@ -33,7 +47,7 @@ struct GlobalOptions: ParsableArguments {
         return NSHomeDirectory() + "/.local/share/stemma"
     }
 
-    private func absolute(_ path: String) -> String {
+    private static func absolute(_ path: String) -> String {
         URL(fileURLWithPath: path).standardizedFileURL.path
     }
 }

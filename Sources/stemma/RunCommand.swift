@@ -13,6 +13,10 @@ struct RunCommand: AsyncParsableCommand {
 
             Without --headless, the guest's serial console is on the terminal. Ctrl-a c switches to QEMU's monitor, where \
             'savevm NAME' saves a snapshot into the store and 'quit' ends; Ctrl-a h shows more.
+
+            --count resumes a snapshot several times at once. The guests share the memory that none of them has written, \
+            but also what the snapshot knew: random numbers, host name, addresses, machine id. There is no device that \
+            tells them (VMGENID); re-seed them yourself before they talk to anyone.
             """)
 
     /// The modes that a user may name.
@@ -41,6 +45,10 @@ struct RunCommand: AsyncParsableCommand {
     var cpus: Int?
     @Option(name: [.short, .customLong("qemu-opt")], help: "A further argument for QEMU; may be repeated.")
     var qemuOptions: [String] = []
+    @Option(help: "Headless: resume VM:SNAPSHOT this many times; --until and --save (as NAME-1, ...) apply to each.")
+    var count: Int?
+    @Flag(help: "Tell also how memory is shared, and times.")
+    var verbose = false
     @Flag(help: "Keep the disks as the guest left them, even when it did not switch itself off.")
     var keepDisks = false
     @Flag(name: [.customShort("y"), .long], help: "Print QEMU's command line and run nothing.")
@@ -73,6 +81,14 @@ struct RunCommand: AsyncParsableCommand {
         request.extraArguments = qemuOptions
         request.keepsDisks = keepDisks
         request.isDryRun = dryRun
+        request.isVerbose = verbose
+        if let count {
+            guard !dryRun else { throw ValidationError("--count and --dry-run do not go together.") }
+            let report = try await stemma.runClones(request, count: count)
+            if options.json { try Terminal.print(json: report) } else { Terminal.print(report.text) }
+            if report.failures > 0 { throw ExitCode(69) }
+            return
+        }
         let outcome = try await stemma.run(request)
         if dryRun { return Terminal.print(outcome.commandLine) }
         if options.json { return try Terminal.print(json: outcome) }
@@ -86,7 +102,9 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func explore(_ stemma: Stemma) async throws {
-        guard until == nil, save == nil, cpu == nil, memory == nil, cpus == nil, qemuOptions.isEmpty, !keepDisks else {
+        guard until == nil, save == nil, count == nil, cpu == nil, memory == nil, cpus == nil, qemuOptions.isEmpty,
+            !keepDisks
+        else {
             throw ValidationError(
                 "A 'sym' run has no QEMU: it takes only --expname, --search, --timeout and --max options.")
         }

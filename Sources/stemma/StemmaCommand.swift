@@ -15,7 +15,8 @@ struct StemmaCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DoctorCommand.self, ImageCommand.self, VMCommand.self, RunCommand.self, SnapshotCommand.self,
-            CheckCommand.self, ConvertCommand.self, LogCommand.self, ExperimentCommand.self, StoreCommand.self,
+            CheckCommand.self, ConvertCommand.self, DiffCommand.self, LogCommand.self, UndoCommand.self,
+            OperationCommand.self, ExperimentCommand.self, StoreCommand.self,
             BenchmarkCommand.self,
         ])
 
@@ -32,6 +33,7 @@ struct StemmaCommand: AsyncParsableCommand {
         } catch let code as ExitCode {
             exit(withError: code)
         } catch {
+            if let script = Completion.script(fullMessage(for: error)) { return Terminal.print(script) }
             guard let failure = Failure(error) else { exit(withError: error) }
             Terminal.error(failure.message)
             exit(withError: ExitCode(failure.exitCode))

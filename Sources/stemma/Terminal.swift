@@ -1,9 +1,12 @@
 import Foundation
+import Synchronization
+import Workflow
 
 /// Where text goes.
 enum Terminal {
     /// A result.
     static func print(_ text: String) {
+        progressLine.clear()
         do {
             try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
         } catch {
@@ -21,17 +24,18 @@ enum Terminal {
     }
 
     /// A step of work.
-    static func step(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data("· \(text)\n".utf8))
-    }
+    static func step(_ text: String) { progressLine.tell("· \(text)\n") }
+
+    /// How far a step is: a line that is redrawn on a terminal, now and then a line of its own elsewhere.
+    static func amount(_ step: String, _ amount: ProgressAmount) { progressLine.update(step, amount) }
 
     /// What went wrong.
-    static func error(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data("stemma: \(text)\n".utf8))
-    }
+    static func error(_ text: String) { progressLine.tell("stemma: \(text)\n") }
 
     /// A reader that goes away, of a pipe or a socket, is an error of the write and not the end of this process.
     static func ignoreBrokenPipes() {
         signal(SIGPIPE, SIG_IGN)
     }
+
+    private static let progressLine = ProgressLine()
 }

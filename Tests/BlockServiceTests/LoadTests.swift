@@ -66,7 +66,7 @@ import Testing
         try await serving(source, limits: limits) { server, _ in
             let client = try RawClient(path: server.socketPath)
             try client.enter("disk", structured: false)
-            let requests = (0..<UInt64(5000)).flatMap {
+            let requests = (0..<UInt64(20_000)).flatMap {
                 client.request(0, handle: $0, offset: 131_072, length: 65_536)
             }
             // Sent without ever reading a reply, until nothing more is taken.
@@ -77,7 +77,7 @@ import Testing
                 sent += count
                 try await Task.sleep(for: .milliseconds(20))
             }
-            #expect(sent < requests.count || source.readCount < 100)
+            #expect(sent < requests.count)
             #expect(source.readCount < 100)
             // Then it reads: whatever was sent whole is answered.
             for _ in 0..<sent / 28 {
@@ -111,7 +111,7 @@ import Testing
                     #expect(throws: RawClient.Failure.self) { try extra.greet() }
                 }
                 try clients[0].send(clients[0].request(0, handle: 1, length: 512))
-                #expect(try clients[0].chunks().map(\.type) == [2])
+                #expect(try clients[0].chunks().map(\.type) == [1])
             }
             // When they have gone there is room again.
             while server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }

@@ -117,3 +117,45 @@ func overwrite(_ path: String, _ bytes: [UInt8]) throws {
     let count = try bytes.withUnsafeBytes { try system.write(descriptor, $0, at: 0) }
     #expect(count == bytes.count)
 }
+
+/// How much a long test does: a part of it, or all with `STEMMA_TEST_SCALE=full`.
+enum Scale {
+    static var isFull: Bool { getenv("STEMMA_TEST_SCALE").map { String(cString: $0) } == "full" }
+
+    static func count(_ usual: Int, full: Int) -> Int { isFull ? full : usual }
+}
+
+/// A thread of its own.
+final class OtherThread {
+    private var thread = pthread_t()
+
+    private final class Box {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+
+    init(_ body: @escaping () -> Void) throws {
+        let box = Unmanaged.passRetained(Box(body))
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, box.toOpaque())
+        try #require(status == 0)
+    }
+
+    func join() { pthread_join(thread, nil) }
+
+    /// Runs something in a thread of its own, and waits for it.
+    static func run(_ body: () throws -> Void) throws {
+        var failure: (any Error)?
+        try withoutActuallyEscaping(body) { body in
+            let thread = try OtherThread {
+                do { try body() } catch { failure = error }
+            }
+            thread.join()
+        }
+        if let failure { throw failure }
+    }
+}

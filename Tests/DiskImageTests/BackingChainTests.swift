@@ -94,9 +94,9 @@ import Testing
 
     @Test func unknownBackingFormatIsRefused() throws {
         let directory = try TemporaryDirectory()
-        _ = try directory.write([1], to: "base.vmdk")
+        _ = try directory.write([1], to: "base.qed")
         let path = directory("top.qcow2")
-        try Tool.qemuImg("create", "-q", "-u", "-f", "qcow2", "-b", "base.vmdk", "-F", "vmdk", path, "64k")
+        try Tool.qemuImg("create", "-q", "-u", "-f", "qcow2", "-b", "base.qed", "-F", "qed", path, "64k")
         let error = #expect(throws: DiskImageError.self) { try DiskImages.open(path: path) }
         #expect(error?.code == .unsupported)
     }

@@ -67,6 +67,9 @@ final class RunningProgram: Sendable {
     /// What it has printed on standard error so far.
     var standardError: String { (try? String(contentsOf: errors, encoding: .utf8)) ?? "" }
 
+    /// What it has printed on standard output so far.
+    var standardOutput: String { (try? String(contentsOf: output, encoding: .utf8)) ?? "" }
+
     func signal(_ number: Int32) { kill(id, number) }
 
     private var hasEnded: Bool {

@@ -11,7 +11,7 @@ import Testing
             let command = try QEMUCommandLine(
                 executable: lab.installation.system, name: "vm", configuration: Laboratory.kernelMachine,
                 options: options, paths: run.paths)
-            try await lab.installation.images.createOverlay(
+            try ImageTool.createOverlay(
                 at: run.paths.machineStateImage, on: .empty(size: 1 << 20))
             let input = Pipe()
             let output = Pipe()

@@ -43,9 +43,10 @@ final class Laboratory: Sendable {
     /// Starts the kernel guest.
     func startKernelGuest(
         in run: RunDirectory, _ start: LaunchOptions.Start = .boot, hasKernel: Bool = true,
-        configuration: MachineConfiguration = Laboratory.kernelMachine
+        configuration: MachineConfiguration = Laboratory.kernelMachine, memory: LaunchOptions.Memory = .anonymous
     ) async throws -> QEMUProcess {
-        let options = LaunchOptions(start: start, bootFiles: hasKernel ? .init(kernel: kernel) : nil)
+        let options = LaunchOptions(
+            start: start, bootFiles: hasKernel ? .init(kernel: kernel) : nil, memory: memory)
         return try await QEMUProcess.launch(configuration, options: options, in: run, using: installation)
     }
 

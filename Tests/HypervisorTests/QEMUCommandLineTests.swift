@@ -42,6 +42,23 @@ import Testing
         #expect(zip(tcg, kvm).filter { $0 != $1 }.map(\.1) == ["pc-q35-7.2,accel=kvm"])
     }
 
+    @Test func memoryInAFile() throws {
+        var configuration = MachineConfiguration(machine: "pc-q35-7.2", cpu: "qemu64", memoryMiB: 32)
+        let memory = try SharedMemory(size: 32 << 20)
+        let shared = try line(configuration, LaunchOptions(memory: .shared(memory))).joined(separator: " ")
+        #expect(
+            shared.contains(
+                "-machine pc-q35-7.2,accel=tcg,memory-backend=pc.ram -object memory-backend-file,id=pc.ram,"
+                    + "size=33554432,mem-path=/proc/self/fd/4,share=on,x-use-canonical-path-for-ramblock-id=off"))
+        let private_ = try line(configuration, LaunchOptions(memory: .copyOnWrite(memory))).joined(separator: " ")
+        #expect(private_.contains("mem-path=/proc/self/fd/4,share=off,"))
+        configuration.memoryMiB = 64
+        #expect(throws: HypervisorError.self) { try line(configuration, LaunchOptions(memory: .shared(memory))) }
+        configuration.memoryMiB = 32
+        configuration.extraArguments = ["-numa", "node"]
+        #expect(throws: HypervisorError.self) { try line(configuration, LaunchOptions(memory: .shared(memory))) }
+    }
+
     @Test func interactiveSharesTheTerminalAndKeepsALog() throws {
         let configuration = MachineConfiguration(machine: "pc-q35-7.2", cpu: "qemu64", memoryMiB: 32)
         let text = try line(configuration, LaunchOptions(console: .interactive)).joined(separator: " ")

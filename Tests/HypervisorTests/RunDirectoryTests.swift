@@ -75,7 +75,7 @@ import Testing
         try await TemporaryDirectory.with { directory in
             let tool = try QEMUInstallation.find().images
             let path = directory.path + "/o.qcow2"
-            try await tool.createOverlay(
+            try ImageTool.createOverlay(
                 at: path, on: .nbd(socket: "/tmp/a b.sock", export: "x/y", size: 5 << 20))
             let header = try Data(contentsOf: URL(fileURLWithPath: path)).prefix(65_536)
             #expect(header.range(of: Data("nbd+unix:///x/y?socket=/tmp/a%20b.sock".utf8)) != nil)

@@ -54,7 +54,8 @@ import Testing
             ["qemu-system-x86_64", "-machine", "\(image.machine),accel=tcg", "-cpu", image.cpu]
             + ["-smp", "\(image.cpus)", "-m", "\(image.memoryMiB)M"]
             + ["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"]
-            + ["-kernel", image.kernelPath, "-initrd", image.initrdPath, "-append", "'\(image.commandLine)'"]
+            + ["-kernel", try #require(image.kernelPath), "-initrd", try #require(image.initrdPath)]
+            + ["-append", "'\(try #require(image.commandLine))'"]
             + ["-chardev", "file,id=serial0,path=\(console)", "-device", "isa-serial,chardev=serial0"]
             + ["-blockdev", disk, "-device", "virtio-blk-pci,drive=disk0,id=virtio-disk0,addr=0x4"]
         // Bounded, so that a guest that hangs fails the test instead of stopping all of them.

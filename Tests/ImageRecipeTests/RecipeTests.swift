@@ -23,16 +23,16 @@ import Testing
         #expect(recipe.cpu == "qemu64")
         #expect(recipe.cpus == 1)
         #expect(recipe.memoryMiB == 64)
-        #expect(recipe.kernel.package.value == "linux-image-cloud-amd64")
-        #expect(recipe.kernel.package.place == RecipeError.Place(file: "tiny.yaml", line: 5))
-        #expect(recipe.initramfs.initScript == "#!/bin/sh\nexec sh")
+        #expect(recipe.direct?.kernel.package.value == "linux-image-cloud-amd64")
+        #expect(recipe.direct?.kernel.package.place == RecipeError.Place(file: "tiny.yaml", line: 5))
+        #expect(recipe.direct?.initramfs.initScript == "#!/bin/sh\nexec sh")
         #expect(recipe.disks.isEmpty)
     }
 
     @Test(arguments: ["images/mini-linux.yaml", "Tests/lab/lab.yaml"])
     func theRecipesOfTheRepositoryAreValid(path: String) throws {
         let recipe = try Recipe(contentsOf: repository + "/" + path)
-        #expect(recipe.kernel.package.value == "linux-image-cloud-amd64")
+        #expect(recipe.direct?.kernel.package.value == "linux-image-cloud-amd64")
     }
 
     @Test func allEntriesAreRead() throws {
@@ -56,7 +56,7 @@ import Testing
                   - {size: 2048 KiB, file-system: ext4, label: data, files: [{path: /e, content: e}]}
                 """
         let recipe = try Recipe(yaml: yaml, file: "all.yaml")
-        let content = recipe.initramfs.content
+        let content = try #require(recipe.direct).initramfs.content
         #expect(content.packages.map(\.value) == ["libc6"])
         #expect(content.programs.map(\.path) == ["/bin/b", "/x", "/usr/bin/true"])
         #expect(content.programs[0].origin == .compiled(source: "a/b.c", flags: ["-O2", "-static"]))

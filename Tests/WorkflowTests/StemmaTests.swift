@@ -100,9 +100,9 @@ struct TemporaryHome: ~Copyable {
         let home = try TemporaryHome()
         try home.createVM("Mini")
         try home.stemma.catalogue.clone(Name("Mini"), as: Name("Copy"))
-        let log = try home.stemma.log(of: Name("Mini"))
-        #expect(log.entries.map(\.kind) == ["image", "clone"])
+        let log = try home.stemma.log(LogRequest(vm: Name("Mini")))
+        #expect(log.entries.map(\.kind) == ["clone", "image"])
         #expect(log.text(asGraph: true).contains("● image      Mini"))
-        #expect(throws: LineageError.self) { try home.stemma.log(of: Name("Other")) }
+        #expect(throws: LineageError.self) { try home.stemma.log(LogRequest(vm: Name("Other"))) }
     }
 }

@@ -1,26 +1,34 @@
-import NIOCore
-
 /// The transmission phase of one connection: answers requests from its export.
 ///
-/// A value without I/O of its own; ``reply(to:)`` blocks in the source.
-struct NBDSession: Sendable {
-    /// Most chunks of a READ reply and extents of a BLOCK_STATUS reply.
-    private static let maximumChunks = 1024
-    private static let maximumExtents = 4096
-    /// Zeros shorter than this are sent as data: a chunk of its own costs more.
-    private static let smallestHole: UInt64 = 4096
-    /// A source is asked for the extents of this much at once.
-    private static let statusWindow: UInt64 = 1 << 30
-
+/// Immutable and without I/O of its own; ``reply(to:payload:)`` blocks in the source.
+final class NBDSession: Sendable {
     let export: NBDExport
     let hasStructuredReplies: Bool
     let hasAllocationContext: Bool
+    /// Where replies take their memory from.
+    let pool: MemoryPool
+
+    init(export: NBDExport, hasStructuredReplies: Bool, hasAllocationContext: Bool, pool: MemoryPool) {
+        self.export = export
+        self.hasStructuredReplies = hasStructuredReplies
+        self.hasAllocationContext = hasAllocationContext
+        self.pool = pool
+    }
+
+    var isWritable: Bool { export.writable != nil }
 
     var transmissionFlags: UInt16 {
         typealias Flag = NBDWire.TransmissionFlag
-        let flags = Flag.hasFlags | Flag.readOnly | Flag.sendFlush | Flag.canMultiConn | Flag.sendCache
+        var flags = Flag.hasFlags | Flag.sendFlush | Flag.canMultiConn | Flag.sendCache
+        if isWritable {
+            flags |= Flag.sendFUA | Flag.sendTrim | Flag.sendWriteZeroes | Flag.sendFastZero
+        } else {
+            flags |= Flag.readOnly
+        }
         return hasStructuredReplies ? flags | Flag.sendDF : flags
     }
+
+    var preferredBlock: UInt32 { isWritable ? NBDWire.preferredWriteBlock : NBDWire.preferredBlock }
 
     /// A request that is answered with an error.
     struct Refusal: Error {
@@ -28,186 +36,110 @@ struct NBDSession: Sendable {
         var message: String
         /// What the source threw.
         var cause: (any Error)?
+
+        static func invalid(_ message: String) -> Refusal { Refusal(errno: .invalid, message: message) }
+
+        /// What the source could not do.
+        static func failure(_ message: String, _ cause: any Error) -> Refusal {
+            let isFull = (cause as? BlockServiceError)?.code == .noSpace
+            return Refusal(errno: isFull ? .noSpace : .io, message: message, cause: cause)
+        }
     }
 
-    /// The complete reply to a request that is neither DISC nor WRITE.
+    /// The complete reply to a request other than DISC.
     ///
-    /// - Returns: The reply's bytes, and the source's error when it failed.
-    func reply(to request: NBDRequest) -> (bytes: ByteBuffer, failure: (any Error)?) {
+    /// - Parameter payload: All the bytes of a WRITE; nothing for other requests.
+    /// - Returns: The reply, and the source's error when it failed.
+    func reply(to request: NBDRequest, payload: UnsafeRawBufferPointer) -> (NBDReply, failure: (any Error)?) {
         do throws(Refusal) {
-            return (try answer(request), nil)
+            return (try answer(request, payload), nil)
         } catch {
             return (refuse(request, error.errno, error.message), error.cause)
         }
     }
 
+    /// The complete reply to a READ whose bytes are at hand, or to a request that is refused.
+    ///
+    /// - Returns: nil when answering may have to wait.
+    func replyNow(to request: NBDRequest) -> NBDReply? {
+        guard request.command == .read, request.length > 0, request.length <= Self.largestImmediateRead,
+            (try? check(request, flags: readFlags)) != nil
+        else { return nil }
+        let isStructured = hasStructuredReplies
+        var reply = NBDReply(request.handle, capacity: Int(request.length) + 32, pool: pool)
+        if isStructured {
+            reply.chunk(.offsetData, isLast: true, length: 8 + Int(request.length))
+            reply.append(request.offset)
+        } else {
+            reply.simple(0)
+        }
+        let space = reply.space(Int(request.length))
+        // An error counts as "not ready": the blocking way will meet it again and report it.
+        guard (try? export.source.readIfReady(at: request.offset, into: space)) == true else { return nil }
+        return reply
+    }
+
+    /// Reads above it are always left to the pool, so that a few of them are copied at the same time.
+    private static let largestImmediateRead: UInt32 = 256 << 10
+
     /// An error reply.
-    func refuse(_ request: NBDRequest, _ errno: NBDWire.Errno, _ message: String) -> ByteBuffer {
-        var reply = NBDReply(request.handle)
+    func refuse(_ request: NBDRequest, _ errno: NBDWire.Errno, _ message: String) -> NBDReply {
+        var reply = NBDReply(request.handle, capacity: 64 + message.utf8.count, pool: pool)
         if hasStructuredReplies, request.command == .read || request.command == .blockStatus {
             reply.chunk(.error, isLast: true, length: 6 + message.utf8.count)
-            reply.buffer.writeInteger(errno.rawValue)
-            reply.buffer.writeInteger(UInt16(message.utf8.count))
-            reply.buffer.writeString(message)
+            reply.append(errno.rawValue)
+            reply.append(UInt16(truncatingIfNeeded: message.utf8.count))
+            reply.append(message)
         } else {
             reply.simple(errno.rawValue)
         }
-        return reply.buffer
+        return reply
     }
 
-    private func answer(_ request: NBDRequest) throws(Refusal) -> ByteBuffer {
+    private func answer(_ request: NBDRequest, _ payload: UnsafeRawBufferPointer) throws(Refusal) -> NBDReply {
         switch request.command {
         case .read:
-            try check(request, flags: hasStructuredReplies ? NBDWire.CommandFlag.dontFragment : 0)
+            try check(request, flags: readFlags)
             guard request.length <= NBDWire.maximumPayload else {
-                throw Refusal(errno: .invalid, message: "reads are limited to \(NBDWire.maximumPayload) bytes")
+                throw .invalid("reads are limited to \(NBDWire.maximumPayload) bytes")
             }
             return try hasStructuredReplies ? structuredRead(request) : simpleRead(request)
         case .blockStatus:
             try check(request, flags: NBDWire.CommandFlag.requestOne)
             guard hasAllocationContext, request.length > 0 else {
-                throw Refusal(
-                    errno: .invalid, message: "block status needs base:allocation negotiated and a length above 0")
+                throw .invalid("block status needs base:allocation negotiated and a length above 0")
             }
             return try blockStatus(request)
-        case .cache: try check(request, flags: 0)
-        case .flush:
-            guard request.flags == 0 else { throw Refusal(errno: .invalid, message: "flags do not belong to FLUSH") }
-        case .write, .trim, .writeZeroes: throw Refusal(errno: .permission, message: "the export is read-only")
-        case .disconnect, nil: throw Refusal(errno: .invalid, message: "unknown command \(request.type)")
+        case .cache: try cache(request)
+        case .flush: try flush(request)
+        case .write: try write(request, payload)
+        case .trim: try trim(request)
+        case .writeZeroes: try writeZeroes(request)
+        case .disconnect, nil: throw .invalid("unknown command \(request.type)")
         }
-        var reply = NBDReply(request.handle)
+        var reply = NBDReply(request.handle, pool: pool)
         reply.simple(0)
-        return reply.buffer
+        return reply
     }
 
-    private func check(_ request: NBDRequest, flags: UInt16) throws(Refusal) {
-        guard request.flags & ~flags == 0 else {
-            throw Refusal(errno: .invalid, message: "flags \(request.flags) do not belong to command \(request.type)")
+    private var readFlags: UInt16 { hasStructuredReplies ? NBDWire.CommandFlag.dontFragment : 0 }
+
+    /// Throws unless the range lies inside the export and the flags belong to the command.
+    ///
+    /// - Parameter outside: What a range outside is answered with.
+    func check(
+        _ request: NBDRequest, flags: UInt16, outside: NBDWire.Errno = .invalid
+    ) throws(Refusal) {
+        // Where FUA was announced, it may come with any command.
+        let known = isWritable ? flags | NBDWire.CommandFlag.forceUnitAccess : flags
+        guard request.flags & ~known == 0 else {
+            throw .invalid("flags \(request.flags) do not belong to command \(request.type)")
         }
         let size = export.source.size
         guard request.offset <= size, UInt64(request.length) <= size - request.offset else {
             throw Refusal(
-                errno: .invalid,
+                errno: outside,
                 message: "\(request.length) bytes at \(request.offset) are not inside the export of \(size) bytes")
-        }
-    }
-
-    private func simpleRead(_ request: NBDRequest) throws(Refusal) -> ByteBuffer {
-        var reply = NBDReply(request.handle, capacity: 16 + Int(request.length))
-        reply.simple(0)
-        try read(request.offset, Int(request.length), into: &reply.buffer)
-        return reply.buffer
-    }
-
-    private func structuredRead(_ request: NBDRequest) throws(Refusal) -> ByteBuffer {
-        guard request.length > 0 else {
-            var reply = NBDReply(request.handle)
-            reply.chunk(.none, isLast: true, length: 0)
-            return reply.buffer
-        }
-        var extents = try extents(from: request.offset, length: UInt64(request.length)).joiningHoles(
-            below: Self.smallestHole)
-        let mustBeOne = request.flags & NBDWire.CommandFlag.dontFragment != 0
-        if extents.count > (mustBeOne ? 1 : Self.maximumChunks) {
-            extents = [BlockExtent(offset: request.offset, length: UInt64(request.length), isZero: false)]
-        }
-        let dataLength = extents.reduce(0) { $0 + ($1.isZero ? 0 : Int($1.length)) }
-        var reply = NBDReply(request.handle, capacity: dataLength + 32 * extents.count)
-        for (index, extent) in extents.enumerated() {
-            let isLast = index == extents.count - 1
-            if extent.isZero {
-                reply.chunk(.offsetHole, isLast: isLast, length: 12)
-                reply.buffer.writeInteger(extent.offset)
-                reply.buffer.writeInteger(UInt32(extent.length))
-            } else {
-                reply.chunk(.offsetData, isLast: isLast, length: 8 + Int(extent.length))
-                reply.buffer.writeInteger(extent.offset)
-                try read(extent.offset, Int(extent.length), into: &reply.buffer)
-            }
-        }
-        return reply.buffer
-    }
-
-    private func blockStatus(_ request: NBDRequest) throws(Refusal) -> ByteBuffer {
-        let end = request.offset + UInt64(request.length)
-        let limit = request.flags & NBDWire.CommandFlag.requestOne != 0 ? 1 : Self.maximumExtents
-        var found: [BlockExtent] = []
-        var position = request.offset
-        // One more than the limit, so that the last one of the reply is known to be whole.
-        while position < end, found.count <= limit {
-            let step = min(end - position, Self.statusWindow)
-            for extent in try extents(from: position, length: step) { found.append(joining: extent) }
-            position += step
-        }
-        let extents = found.prefix(limit)
-        var reply = NBDReply(request.handle)
-        reply.chunk(.blockStatus, isLast: true, length: 4 + 8 * extents.count)
-        reply.buffer.writeInteger(NBDWire.allocationContextID)
-        for extent in extents {
-            reply.buffer.writeInteger(UInt32(extent.length))
-            reply.buffer.writeInteger(extent.isZero ? NBDWire.stateHoleAndZero : 0)
-        }
-        return reply.buffer
-    }
-
-    /// The source's extents, cut to the range; what it leaves out counts as data.
-    private func extents(from offset: UInt64, length: UInt64) throws(Refusal) -> [BlockExtent] {
-        do {
-            var extents: [BlockExtent] = []
-            var position = offset
-            let end = offset + length
-            func addData(until border: UInt64) {
-                if position < border {
-                    extents.append(joining: BlockExtent(offset: position, length: border - position, isZero: false))
-                    position = border
-                }
-            }
-            for extent in try export.source.extents(from: offset, length: length) where extent.isZero {
-                let (extentEnd, overflow) = extent.offset.addingReportingOverflow(extent.length)
-                let upper = overflow ? end : min(extentEnd, end)
-                addData(until: min(extent.offset, end))
-                if position < upper {
-                    extents.append(joining: BlockExtent(offset: position, length: upper - position, isZero: true))
-                    position = upper
-                }
-            }
-            addData(until: end)
-            return extents
-        } catch {
-            throw Refusal(errno: .io, message: "the disk's extents at byte \(offset) cannot be read", cause: error)
-        }
-    }
-
-    private func read(_ offset: UInt64, _ count: Int, into buffer: inout ByteBuffer) throws(Refusal) {
-        do {
-            try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-                try export.source.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
-                return count
-            }
-        } catch {
-            throw Refusal(errno: .io, message: "\(count) bytes at byte \(offset) cannot be read", cause: error)
-        }
-    }
-}
-
-extension Array where Element == BlockExtent {
-    /// Adds an extent, as part of the last one when both are alike.
-    fileprivate mutating func append(joining extent: BlockExtent) {
-        if let last, last.isZero == extent.isZero {
-            self[count - 1].length += extent.length
-        } else {
-            append(extent)
-        }
-    }
-
-    /// The same range with short zeros as data, unless all of it is zeros.
-    fileprivate func joiningHoles(below smallest: UInt64) -> [BlockExtent] {
-        if count < 2 { return self }
-        return reduce(into: []) { result, extent in
-            var extent = extent
-            if extent.length < smallest { extent.isZero = false }
-            result.append(joining: extent)
         }
     }
 }

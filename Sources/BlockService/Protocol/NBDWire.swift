@@ -10,9 +10,12 @@ enum NBDWire {
     static let chunkMagic: UInt32 = 0x668e_33ef
 
     static let requestLength = 28
-    /// The largest READ that is answered, and the largest WRITE payload that is skipped.
+    /// The largest READ and the largest payload of a WRITE.
     static let maximumPayload: UInt32 = 32 << 20
+    /// Of exports that are only read: the store's chunk.
     static let preferredBlock: UInt32 = 64 << 10
+    /// Of exports that can be written to: the overlay's block.
+    static let preferredWriteBlock: UInt32 = 4 << 10
     static let minimumBlock: UInt32 = 1
 
     static let allocationContext = "base:allocation"
@@ -28,9 +31,13 @@ enum NBDWire {
         static let hasFlags: UInt16 = 1 << 0
         static let readOnly: UInt16 = 1 << 1
         static let sendFlush: UInt16 = 1 << 2
+        static let sendFUA: UInt16 = 1 << 3
+        static let sendTrim: UInt16 = 1 << 5
+        static let sendWriteZeroes: UInt16 = 1 << 6
         static let sendDF: UInt16 = 1 << 7
         static let canMultiConn: UInt16 = 1 << 8
         static let sendCache: UInt16 = 1 << 10
+        static let sendFastZero: UInt16 = 1 << 11
     }
 
     enum Option: UInt32 {
@@ -73,8 +80,11 @@ enum NBDWire {
     }
 
     enum CommandFlag {
+        static let forceUnitAccess: UInt16 = 1 << 0
+        static let noHole: UInt16 = 1 << 1
         static let dontFragment: UInt16 = 1 << 2
         static let requestOne: UInt16 = 1 << 3
+        static let fastZero: UInt16 = 1 << 4
     }
 
     enum Chunk: UInt16 {
@@ -91,6 +101,8 @@ enum NBDWire {
         case permission = 1
         case io = 5
         case invalid = 22
+        case noSpace = 28
+        case unsupported = 95
     }
 
     /// What an extent of zeros is in `base:allocation`: a hole (bit 0) that reads as zeros (bit 1).

@@ -17,6 +17,16 @@ final class Catalog: Sendable {
         let isLive: [Bool]
         /// The CRC was found right.
         let isChecked: Bool
+
+        /// Whether a quarter of the entries or more are not used.
+        var isMostlyWaste: Bool {
+            var unused = 0
+            for position in 0..<file.count {
+                let pack = Int(file[position].pack)
+                if pack >= isLive.count || !isLive[pack] { unused += 1 }
+            }
+            return 4 * unused >= file.count
+        }
     }
 
     /// The packs there are.
@@ -38,6 +48,13 @@ final class Catalog: Sendable {
                 Index(file: candidate.file, name: candidate.name, isLive: isLive, isChecked: candidate.isChecked))
         }
         self.indexes = indexes
+    }
+
+    /// The same without some packs.
+    func without(_ distrusted: Set<Digest>) -> Catalog {
+        Catalog(
+            packs: packs.subtracting(distrusted),
+            files: indexes.map { ($0.file, $0.name, $0.isChecked) })
     }
 
     /// Packs that no index covers.

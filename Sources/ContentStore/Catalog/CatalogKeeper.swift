@@ -6,6 +6,8 @@ final class CatalogKeeper: Sendable {
     private let layout: StoreLayout
     private let fileSystem: any FileSystem
     private let state = Mutex<Catalog?>(nil)
+    /// Indexes of packs in the trash, which nobody needs on disk; 32 MB at most.
+    private let trashIndexes = Mutex(LRUCache<Digest, IndexFile>(limit: 32 << 20))
 
     init(layout: StoreLayout, fileSystem: any FileSystem) {
         self.layout = layout
@@ -39,6 +41,31 @@ final class CatalogKeeper: Sendable {
         return try replace(try load(reusing: catalog, distrusting: Set(bad.compactMap(\.name))))
     }
 
+    /// The indexes on disk that are damaged, also those that no look-up uses because of it.
+    func damagedIndexes() throws(StoreError) -> [Digest] {
+        var damaged: [Digest] = []
+        for fileName in try names(in: layout.indexes) {
+            guard let name = StoreLayout.digest(inName: fileName, suffix: StoreLayout.indexSuffix) else { continue }
+            do throws(StoreError) {
+                if try !open(name).isSound() { damaged.append(name) }
+            } catch {
+                if error.code == .damaged { damaged.append(name) }
+            }
+        }
+        return damaged.sorted()
+    }
+
+    /// Deletes damaged indexes, best effort.
+    func discardIndexes(_ names: [Digest]) {
+        if !names.isEmpty { _ = keep([], replacing: Set(names)) }
+    }
+
+    /// Indexes all packs again, from their own bytes, and deletes the indexes there were.
+    func rebuildIndexes() throws(StoreError) {
+        let names = Set(try catalog().indexes.compactMap(\.name))
+        try replace(try load(reusing: nil, distrusting: names))
+    }
+
     @discardableResult
     private func replace(_ catalog: Catalog) throws(StoreError) -> Catalog {
         state.withLock { $0 = catalog }
@@ -46,9 +73,7 @@ final class CatalogKeeper: Sendable {
     }
 
     private func names(in directory: String) throws(StoreError) -> [String] {
-        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
-            try fileSystem.entries(of: directory)
-        }
+        try storeEntries(of: directory, in: fileSystem)
     }
 
     /// - Parameter distrusting: indexes that are known to be bad: they are deleted.
@@ -117,11 +142,7 @@ final class CatalogKeeper: Sendable {
         }
         for id in catalog.uncovered {
             do throws(StoreError) {
-                let pack = try PackFile(layout.pack(id), in: fileSystem)
-                let entries = try pack.contents().entries.map {
-                    IndexEntry(digest: $0.digest, place: $0.place, pack: 0)
-                }
-                fresh.append(try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries))
+                fresh.append(try indexOfPack(id, path: layout.pack(id)))
             } catch {
                 // Deleted meanwhile.
                 guard error.code == .notFound else { throw error }
@@ -131,6 +152,21 @@ final class CatalogKeeper: Sendable {
         }
         if !fresh.isEmpty || !broken.isEmpty { keepFresh() }
         return Catalog(packs: catalog.packs, files: files)
+    }
+
+    /// Makes the index of a pack from the pack.
+    private func indexOfPack(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
+        let pack = try PackFile(path, in: fileSystem)
+        let entries = try pack.contents().entries.map { IndexEntry(digest: $0.digest, place: $0.place, pack: 0) }
+        return try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries)
+    }
+
+    /// The index of a pack in the trash: made when it is first asked for, and kept while it is asked for again.
+    func trashIndex(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
+        if let index = trashIndexes.withLock({ $0.value(for: id) }) { return index }
+        let index = try indexOfPack(id, path: path)
+        trashIndexes.withLock { $0.insert(index, for: id, cost: index.size) }
+        return index
     }
 
     /// Publishes indexes just made as one, best effort: a reader may have no right to write, or the disk may be full.
@@ -181,6 +217,37 @@ final class CatalogKeeper: Sendable {
                 // What was in memory only, or merged into the same bytes, stays.
                 guard let name = index.name, name != merged?.name else { continue }
                 try? fileSystem.unlink(layout.index(name))
+            }
+            try reload()
+        } catch {
+            return
+        }
+    }
+
+    /// Deletes indexes that are of no use any more, and writes those again of which a quarter is for packs that are gone.
+    ///
+    /// Skipped when another process works on indexes. What fails here costs nothing but speed, so it is not reported.
+    func compactIndexes() {
+        do throws(StoreError) {
+            let lock = try FileDescriptor(
+                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
+            guard try lock.lock(exclusive: true, wait: false) else { return }
+            // Names first: the packs of an index are there before it, so what the catalog leaves out of these is for packs that are
+            // gone or that another index covers.
+            let names = try names(in: layout.indexes).compactMap {
+                StoreLayout.digest(inName: $0, suffix: StoreLayout.indexSuffix)
+            }
+            let catalog = try reload()
+            let used = Set(catalog.indexes.compactMap(\.name))
+            for name in names where !used.contains(name) { try? fileSystem.unlink(layout.index(name)) }
+            for index in catalog.indexes {
+                guard let name = index.name, index.isLive.contains(false), index.isMostlyWaste else { continue }
+                guard index.isChecked || index.file.isSound() else { continue }
+                let live = Set(zip(index.file.packs, index.isLive).filter(\.1).map(\.0.id))
+                let fresh = try publish(
+                    [index.file], wanted: { live.contains($0) },
+                    temporaryName: CatalogKeeper.temporaryPrefix + StoreLayout.uniqueName())
+                if let fresh, fresh.name != name { try? fileSystem.unlink(layout.index(name)) }
             }
             try reload()
         } catch {

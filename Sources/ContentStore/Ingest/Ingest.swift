@@ -14,8 +14,12 @@ package final class Ingest {
 
     let store: ContentStore
     let options: IngestOptions
-    /// What readers could see when the ingest began.
+    /// What readers could see when the ingest began, and what needs not be stored again.
     let catalog: Catalog
+    /// The epoch before that.
+    let epoch: CollectionEpoch
+    /// Objects of this ingest that will have all they need when it is finished, unless a collection runs meanwhile.
+    var complete: Set<Digest> = []
     let encoder: FrameEncoder
     /// What leaves and objects came to. Leaves are counted by the thread that stores them.
     var stored = IngestStatistics()
@@ -26,7 +30,7 @@ package final class Ingest {
     var activeJob: LeafJob?
     private var lease: Lease?
     private var state = State.open
-    private var writer: PackWriter?
+    private(set) var writer: PackWriter?
     private var unstaged: [StagedPack] = []
     var own = OwnObjects()
     var small = FrameBuilder(.small)
@@ -45,13 +49,18 @@ package final class Ingest {
         case closed
     }
 
-    init(_ store: ContentStore, label: String, options: IngestOptions) throws(StoreError) {
+    /// - Parameter distrusted: packs whose objects are stored again.
+    init(
+        _ store: ContentStore, label: String, options: IngestOptions, distrusting distrusted: Set<Digest> = []
+    ) throws(StoreError) {
         self.store = store
         self.options = options
         encoder = FrameEncoder(
             compression: options.compression, memoryCompression: options.memoryCompression)
         lease = try store.lease(label: label)
-        catalog = try store.keeper.reload()
+        epoch = try store.epoch()
+        let catalog = try store.keeper.reload()
+        self.catalog = distrusted.isEmpty ? catalog : catalog.without(distrusted)
     }
 
     deinit {
@@ -78,12 +87,14 @@ package final class Ingest {
         return try guarded { () throws(StoreError) in
             bytesGiven += UInt64(bytes.count)
             let digest = Digest(of: bytes)
-            if contains(digest) { return digest }
+            complete.insert(digest)
             if bytes.count <= PartList.partSize {
-                try put(bytes, digest)
+                if !contains(digest) { try put(bytes, digest) }
                 return digest
             }
+            // The parts are looked up one by one: that the list is there says nothing about them.
             let parts = try putParts(bytes)
+            if contains(digest) { return digest }
             let list = PartList(length: bytes.count, parts: parts).bytes
             try list.withBytes { bytes throws(StoreError) in try put(bytes, digest, isIndirect: true) }
             return digest
@@ -103,7 +114,7 @@ package final class Ingest {
         if position < bytes.count {
             let rest = bytes.part(position, bytes.count - position)
             let digest = Digest(of: rest)
-            try put(rest, digest)
+            if !contains(digest) { try put(rest, digest) }
             parts.append(digest)
         }
         return parts
@@ -125,7 +136,15 @@ package final class Ingest {
         guard Commit(canonicalBytes: bytes) == commit else {
             throw StoreError(.invalid, "the commit has a time or the length of a tree out of range")
         }
-        return try putBlob(bytes)
+        let digest = try putBlob(bytes)
+        let parts = commit.trees.values.compactMap(\.digest) + commit.blobs.values + commit.parents
+        if !parts.allSatisfy({ isComplete($0) }) { complete.remove(digest) }
+        return digest
+    }
+
+    /// Whether an object has all it needs, in this ingest or in the store, as of the epoch of this ingest.
+    func isComplete(_ digest: Digest) -> Bool {
+        complete.contains(digest) || store.isKnownComplete(digest, in: epoch)
     }
 
     /// Stores a node of a tree.
@@ -145,7 +164,7 @@ package final class Ingest {
     }
 
     /// Adds an object that is not there yet to a frame.
-    private func put(
+    func put(
         _ bytes: UnsafeRawBufferPointer, _ digest: Digest, isIndirect: Bool = false
     ) throws(StoreError) {
         if !small.fits(bytes.count), !small.isEmpty { try sealFrame(&small) }
@@ -186,7 +205,7 @@ package final class Ingest {
 
     private var leaseID: String { lease?.id ?? "none" }
 
-    private func sealPack() throws(StoreError) {
+    func sealPack() throws(StoreError) {
         guard let writer, !writer.isEmpty else { return }
         let (pack, index) = try writer.seal()
         self.writer = nil
@@ -229,16 +248,23 @@ package final class Ingest {
 
     // MARK: The end
 
-    /// Makes all objects durable and visible to readers.
-    ///
-    /// The lease is still held: update refs, then let go of the ingest or call ``close()``.
-    package func finish() throws(StoreError) {
+    /// Closes the packs and makes them durable. Readers do not know of them yet.
+    func stage() throws(StoreError) {
         try guarded { () throws(StoreError) in
             try sealFrame(&small)
             try sealFrame(&pages)
             try sealPack()
             for pack in unstaged { try pack.stage(store.layout, lease: leaseID) }
             unstaged.removeAll()
+        }
+    }
+
+    /// Makes all objects durable and visible to readers.
+    ///
+    /// The lease is still held: update refs, then let go of the ingest or call ``close()``.
+    package func finish() throws(StoreError) {
+        try stage()
+        try guarded { () throws(StoreError) in
             if !own.order.isEmpty {
                 for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
                 try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
@@ -248,6 +274,7 @@ package final class Ingest {
             }
         }
         state = .finished
+        for digest in complete { store.noteComplete(digest, in: epoch) }
         store.keeper.mergeIndexes()
     }
 
@@ -314,6 +341,7 @@ package final class Ingest {
 extension ContentStore {
     /// Begins to write. The label says in the lease what for.
     package func beginIngest(label: String, options: IngestOptions = IngestOptions()) throws(StoreError) -> Ingest {
+        try requireWritable(for: "an ingest")
         try sweep()
         return try Ingest(self, label: label, options: options)
     }

@@ -1,5 +1,13 @@
 import Glibc
 
+/// What a lease keeps from being deleted.
+package enum LeaseScope: String, Hashable, Sendable, Codable, CaseIterable {
+    /// All that was in the store when it began: for writers, which store nothing again that they saw.
+    case everything
+    /// What its pins need, and nothing else: for readers that may live for weeks.
+    case pins
+}
+
 /// What a lease file says.
 package struct LeaseDescription: Hashable, Sendable, Codable {
     /// What the holder does, for people.
@@ -11,13 +19,17 @@ package struct LeaseDescription: Hashable, Sendable, Codable {
     package var operation: UInt64
     /// Commits or roots of trees that are in use although no ref may name them.
     package var pins: [Digest]
+    package var scope: LeaseScope = .everything
+    /// The number of the collection that the store had seen when it began. See <doc:Format#Epochs>.
+    package var epoch: UInt64 = 0
 }
 
 extension LeaseDescription {
     var json: JSONValue {
         .object([
-            "label": .string(label), "operation": .integer(Int64(clamping: operation)),
-            "pins": .array(pins.map { JSONValue($0) }), "process": .integer(Int64(process)), "time": started.json,
+            "epoch": .integer(Int64(clamping: epoch)), "label": .string(label),
+            "operation": .integer(Int64(clamping: operation)), "pins": .array(pins.map { JSONValue($0) }),
+            "process": .integer(Int64(process)), "scope": .string(scope.rawValue), "time": started.json,
         ])
     }
 
@@ -28,7 +40,11 @@ extension LeaseDescription {
             let process = json["process"]?.integerValue.flatMap({ Int32(exactly: $0) }),
             let pins = json["pins"]?.arrayValue?.compactMap(\.digestValue)
         else { return nil }
-        self.init(label: label, process: process, started: started, operation: operation, pins: pins)
+        self.init(
+            label: label, process: process, started: started, operation: operation, pins: pins,
+            // What is not understood keeps more.
+            scope: json["scope"]?.stringValue.flatMap { LeaseScope(rawValue: $0) } ?? .everything,
+            epoch: json["epoch"]?.integerValue.flatMap { UInt64(exactly: $0) } ?? 0)
     }
 }
 
@@ -62,11 +78,19 @@ package final class Lease: Sendable {
 }
 
 extension ContentStore {
-    /// Takes a lease: what is reachable now, what the pins reach, and what is written from now on is not collected while it lives.
-    package func lease(label: String, pins: [Digest] = []) throws(StoreError) -> Lease {
+    /// Takes a lease.
+    ///
+    /// With the scope `everything` nothing that is in the store now, or is written from now on, is deleted while it lives. With the
+    /// scope `pins` that holds for what the pins reach; it is to be taken before the pins are looked up (or they are to be looked up
+    /// again afterwards), since what was collected before it is not brought back.
+    package func lease(
+        label: String, pins: [Digest] = [], scope: LeaseScope = .everything
+    ) throws(StoreError) -> Lease {
+        try requireWritable(for: "a lease")
         let numbers = try operationFileNames().compactMap { ContentStore.operationNumber(inFile: $0) }
         let description = LeaseDescription(
-            label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins)
+            label: label, process: getpid(), started: .now(), operation: numbers.max() ?? 0, pins: pins,
+            scope: scope, epoch: try epoch().number ?? 0)
         var attempt = 0
         while true {
             attempt += 1
@@ -81,18 +105,39 @@ extension ContentStore {
 
     /// The leases that living processes hold.
     package func leases() throws(StoreError) -> [LeaseDescription] {
-        var leases: [LeaseDescription] = []
+        try liveLeases().map(\.description).sorted { $0.started < $1.started }
+    }
+
+    /// The leases that living processes hold, by their names. One that cannot be read counts as one that keeps everything.
+    func liveLeases() throws(StoreError) -> [(id: String, description: LeaseDescription)] {
+        var leases: [(id: String, description: LeaseDescription)] = []
         for id in try names(of: layout.leases) {
             let path = "\(layout.leases)/\(id)"
             guard try isHeld(path) else { continue }
-            guard
-                let bytes = try? FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem),
-                let text = SealedText.open(bytes), let json = JSONParser.parse(text),
-                let lease = LeaseDescription(json: json)
-            else { continue }
-            leases.append(lease)
+            do throws(StoreError) {
+                let bytes = try FileDescriptor.contents(of: path, limit: SealedText.limit, in: fileSystem)
+                guard
+                    let text = SealedText.open(bytes), let json = JSONParser.parse(text),
+                    let lease = LeaseDescription(json: json)
+                else { throw StoreError(.damaged, "a lease cannot be read", path: path) }
+                leases.append((id, lease))
+            } catch {
+                switch error.code {
+                // Given up since.
+                case .notFound: continue
+                case .damaged:
+                    let unknown = Timestamp(seconds: 0)
+                    leases.append(
+                        (
+                            id,
+                            LeaseDescription(
+                                label: "(unreadable lease)", process: 0, started: unknown, operation: 0, pins: [])
+                        ))
+                default: throw error
+                }
+            }
         }
-        return leases.sorted { $0.started < $1.started }
+        return leases
     }
 
     /// Deletes leases of the dead, and what they left in `tmp/`.
@@ -114,9 +159,7 @@ extension ContentStore {
     }
 
     private func names(of directory: String) throws(StoreError) -> [String] {
-        try calling("listing a directory of the store", path: directory) { () throws(SystemCallError) in
-            try fileSystem.entries(of: directory)
-        }
+        try storeEntries(of: directory, in: fileSystem)
     }
 
     /// Whether somebody holds the lock of a file; false when it is gone.

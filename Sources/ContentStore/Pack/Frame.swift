@@ -33,6 +33,7 @@ struct StoredFrame: Sendable {
 /// A decoded frame, as it is kept in the cache.
 final class Frame: Sendable {
     let records: [ObjectRecord]
+    let content: FrameContent
     /// Where each object begins in `bytes`.
     private let starts: [Int]
     let bytes: [UInt8]
@@ -57,6 +58,7 @@ final class Frame: Sendable {
             count = isDecoded ? header.plainLength : 0
         }
         records = header.records
+        content = header.content
         var position = 0
         starts = records.map { record in
             defer { position += record.length }

@@ -8,6 +8,7 @@ extension ContentStore {
     /// durable when this returns.
     @discardableResult
     package func updateRefs(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+        try requireWritable(for: "a change of refs")
         let transaction = try RefTransaction(self)
         try transaction.recover()
         return try transaction.apply(changes, operation: operation)
@@ -31,9 +32,9 @@ extension ContentStore {
 
     /// The files of the operation log.
     func operationFileNames() throws(StoreError) -> [String] {
-        try calling("listing the operations", path: layout.operations) { () throws(SystemCallError) in
-            try fileSystem.entries(of: layout.operations)
-        }.filter { ContentStore.operationNumber(inFile: $0) != nil }
+        try storeEntries(of: layout.operations, in: fileSystem).filter {
+            ContentStore.operationNumber(inFile: $0) != nil
+        }
     }
 
     /// Reads one entry of the log.

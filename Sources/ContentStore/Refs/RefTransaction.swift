@@ -84,7 +84,7 @@ struct RefTransaction: ~Copyable {
         return operation
     }
 
-    /// The present values, if they are as expected and the new ones are in the store.
+    /// The present values, if they are as expected and all that the new ones need is in the store.
     private func check(_ changes: [RefChange]) throws(StoreError) -> [Digest?] {
         var olds: [Digest?] = []
         var names: Set<String> = []
@@ -112,16 +112,16 @@ struct RefTransaction: ~Copyable {
                     )
                 }
             }
-            if let new = change.new {
-                guard try store.contains(new) else {
-                    throw StoreError(
-                        .notFound,
-                        "ref \(change.name) is to name \(new.short), which is not in the store; finish the ingest first"
-                    )
-                }
-            }
             olds.append(old)
         }
+        for change in changes {
+            guard let new = change.new, try !store.contains(new), try !store.isInTrash(new) else { continue }
+            throw StoreError(
+                .notFound,
+                "ref \(change.name) is to name \(new.short), which is not in the store; finish the ingest first"
+            )
+        }
+        try store.requireComplete(changes.compactMap(\.new), present: olds.compactMap { $0 })
         return olds
     }
 

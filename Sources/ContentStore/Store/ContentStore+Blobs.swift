@@ -72,6 +72,7 @@ extension ContentStore {
         guard let commit = Commit(canonicalBytes: bytes) else {
             throw StoreError(.damaged, "object \(digest.short) is in use as a commit, which it is not", path: path)
         }
+        noteTrees(of: commit, digest)
         return commit
     }
 }

@@ -29,20 +29,31 @@ extension ContentStore {
                 try excuse(error, at: place)
             }
         }
-        for attempt in 0..<3 {
+        var attempt = 0
+        while attempt < 4 {
+            var isPackGone = false
             for place in catalog.places(of: digest) {
                 do throws(StoreError) {
                     return try body(place)
                 } catch {
                     try excuse(error, at: place)
-                    if error.code != .notFound { failure = error }
+                    // The pack is gone, or this copy cannot be read: there may be another.
+                    if error.code == .notFound { isPackGone = true } else { failure = error }
                 }
             }
-            if attempt == 0 { catalog = try keeper.reload() }
-            if attempt == 1 {
-                guard let repaired = try keeper.repair(catalog) else { break }
+            if isPackGone || attempt == 0 {
+                // A collection moves packs now and then; each time the object is in another one already.
+                let packs = catalog.packs
+                catalog = try keeper.reload()
+                if isPackGone && packs != catalog.packs { continue }
+            } else if attempt == 1 {
+                // Nobody keeps it, but it may not have been deleted yet.
+                catalog = try trashCatalog().catalog
+            } else if attempt == 2 {
+                guard let repaired = try keeper.repair(try keeper.catalog()) else { break }
                 catalog = repaired
             }
+            attempt += 1
         }
         throw failure
             ?? StoreError(
@@ -67,7 +78,7 @@ extension ContentStore {
     /// A pack, kept open.
     func pack(_ id: Digest) throws(StoreError) -> PackFile {
         if let pack = openPacks.withLock({ $0.value(for: id) }) { return pack }
-        let pack = try PackFile(layout.pack(id), in: fileSystem)
+        let pack = try openPack(id)
         openPacks.withLock { $0.insert(pack, for: id, cost: 1) }
         return pack
     }

@@ -8,13 +8,20 @@ package final class ContentStore: Sendable {
     /// The directory, as it was given.
     package let path: String
 
+    /// Nothing is written to the store, not even a lock, a lease or an index. See ``StoreAccess``.
+    package let isReadOnly: Bool
+
     let layout: StoreLayout
     let fileSystem: any FileSystem
+    /// For files outside of the store.
+    let outputFileSystem: any FileSystem
     let keeper: CatalogKeeper
     /// Open packs; some 256 descriptors at most.
     let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 256))
     let frames = Mutex(FrameCache(limit: 48 << 20))
     let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
+    /// Objects that were found to have all that they need, with the epoch in which that was.
+    let complete = Mutex(LRUCache<Digest, UInt64>(limit: 16_384))
     let scratches = Pool<ReadScratch>(limit: 16) { ReadScratch() }
     let flights = FrameFlights()
 
@@ -25,9 +32,12 @@ package final class ContentStore: Sendable {
 
     static let formatText = "stemma content store\nversion 1\n"
 
-    private init(layout: StoreLayout, fileSystem: any FileSystem) {
+    private init(layout: StoreLayout, fileSystem base: any FileSystem, isReadOnly: Bool = false) {
         path = layout.root
         self.layout = layout
+        self.isReadOnly = isReadOnly
+        outputFileSystem = base
+        let fileSystem: any FileSystem = isReadOnly ? ReadOnlyFileSystem(base: base) : base
         self.fileSystem = fileSystem
         keeper = CatalogKeeper(layout: layout, fileSystem: fileSystem)
     }
@@ -35,14 +45,17 @@ package final class ContentStore: Sendable {
     /// Opens a store, or makes an empty one in a directory that is not there or empty.
     ///
     /// Throws `notAStore` for a directory with other things in it, `unsupportedVersion` for a store of a newer version, and
-    /// `notFound` when there is no store and none is to be made.
-    package static func open(at path: String, createIfMissing: Bool) throws(StoreError) -> ContentStore {
-        try open(at: path, createIfMissing: createIfMissing, fileSystem: SystemFileSystem())
+    /// `notFound` when there is no store and none is to be made, and `permission` when a store that cannot be written is opened with
+    /// `readWrite`.
+    package static func open(
+        at path: String, createIfMissing: Bool = false, access: StoreAccess = .automatic
+    ) throws(StoreError) -> ContentStore {
+        try open(at: path, createIfMissing: createIfMissing, access: access, fileSystem: SystemFileSystem())
     }
 
     /// Opens a store with system calls of one's own, for tests.
     package static func open(
-        at path: String, createIfMissing: Bool, fileSystem: any FileSystem
+        at path: String, createIfMissing: Bool, access: StoreAccess = .automatic, fileSystem: any FileSystem
     ) throws(StoreError) -> ContentStore {
         guard !path.isEmpty, !path.utf8.contains(0) else { throw StoreError(.invalid, "the path of a store is empty") }
         let layout = StoreLayout(root: path)
@@ -51,14 +64,27 @@ package final class ContentStore: Sendable {
             text = try FileDescriptor.contents(of: layout.format, limit: 4096, in: fileSystem)
         } catch {
             guard error.code == .notFound else { throw error }
-            guard createIfMissing else {
+            guard createIfMissing, access != .readOnly else {
                 throw StoreError(.notFound, "there is no store here; create one, or name another directory", path: path)
             }
             try create(layout, fileSystem)
             return ContentStore(layout: layout, fileSystem: fileSystem)
         }
         try checkFormat(text, layout)
-        return ContentStore(layout: layout, fileSystem: fileSystem)
+        let isWritable = access != .readOnly && fileSystem.isWritable(layout.packs)
+        guard isWritable || access != .readWrite else {
+            throw StoreError(.permission, "the store cannot be written; \(StoreAccess.remedy)", path: path)
+        }
+        return ContentStore(layout: layout, fileSystem: fileSystem, isReadOnly: !isWritable)
+    }
+
+    /// Throws unless the store may be written.
+    func requireWritable(for action: String) throws(StoreError) {
+        guard isReadOnly else { return }
+        throw StoreError(
+            .permission,
+            "\(action) needs a store that can be written, and this one is open for reading only; "
+                + StoreAccess.remedy, path: path)
     }
 
     private static func checkFormat(_ bytes: [UInt8], _ layout: StoreLayout) throws(StoreError) {
@@ -104,4 +130,17 @@ package final class ContentStore: Sendable {
         try file.publish(as: layout.format, spare: spare)
         try FileDescriptor.synchronizeDirectory(layout.root, in: fileSystem)
     }
+}
+
+/// What a store is opened for.
+package enum StoreAccess: String, Sendable, Hashable, CaseIterable {
+    /// For writing where that is possible, and for reading on a read-only file system or without the right to write.
+    case automatic
+    /// For reading, whatever is possible: not a byte of the store changes.
+    case readOnly
+    /// For writing, or not at all.
+    case readWrite
+
+    static let remedy =
+        "check the owner and mode of its directory, how it is mounted, and the options that it was opened with"
 }

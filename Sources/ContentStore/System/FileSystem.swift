@@ -47,4 +47,10 @@ package protocol FileSystem: Sendable {
     func map(_ descriptor: Int32, length: Int) throws(SystemCallError) -> UnsafeRawPointer
     /// `munmap(2)`.
     func unmap(_ pointer: UnsafeRawPointer, length: Int)
+    /// Whether this process may write in a directory: `faccessat(2)`.
+    func isWritable(_ path: String) -> Bool
+}
+
+extension FileSystem {
+    package func isWritable(_ path: String) -> Bool { true }
 }

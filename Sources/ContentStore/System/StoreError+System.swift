@@ -46,3 +46,20 @@ func calling<Result>(
         throw StoreError(error, action(), path: path)
     }
 }
+
+/// The names in a directory that every store has.
+func storeEntries(
+    of directory: String, in fileSystem: any FileSystem
+) throws(StoreError) -> [String] {
+    do {
+        return try fileSystem.entries(of: directory)
+    } catch {
+        guard error.number == ENOENT || error.number == ENOTDIR else {
+            throw StoreError(error, "listing a directory of the store", path: directory)
+        }
+        throw StoreError(
+            .notFound,
+            "the store is not here any more: it was moved or deleted while it was in use; open it where it is now",
+            path: directory)
+    }
+}

@@ -14,8 +14,14 @@ struct StoreLayout: Sendable {
     var locks: String { "\(root)/locks" }
     var refsLock: String { "\(root)/locks/refs" }
     var indexesLock: String { "\(root)/locks/indexes" }
+    var collectorLock: String { "\(root)/locks/collector" }
+    var trash: String { "\(root)/trash" }
+    var epoch: String { "\(root)/trash/epoch" }
 
-    var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks] }
+    /// Made when something is first put there.
+    var quarantine: String { "\(root)/quarantine" }
+
+    var directories: [String] { [packs, indexes, refs, operations, leases, temporary, locks, trash] }
 
     func pack(_ id: Digest) -> String { "\(packs)/\(id.hex).pack" }
     func index(_ id: Digest) -> String { "\(indexes)/\(id.hex).index" }

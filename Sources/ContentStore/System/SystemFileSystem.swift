@@ -111,4 +111,9 @@ package struct SystemFileSystem: FileSystem {
     package func unmap(_ pointer: UnsafeRawPointer, length: Int) {
         munmap(UnsafeMutableRawPointer(mutating: pointer), length)
     }
+
+    package func isWritable(_ path: String) -> Bool {
+        // By the effective user, as the writing would be.
+        faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0
+    }
 }

@@ -24,6 +24,8 @@ package final class TreeEditor {
     var openLeaves: [OpenLeaf] = []
     private var failure: StoreError?
     private var result: TreeRoot?
+    /// Whether what is taken over from the base is known to be all there.
+    private let isBaseComplete: Bool
 
     /// A leaf that was written in part and may be written further.
     struct OpenLeaf {
@@ -59,6 +61,7 @@ package final class TreeEditor {
             throw StoreError(.invalid, "a \(kind) tree cannot be made from a \(base.kind) tree")
         }
         self.ingest = ingest
+        isBaseComplete = base?.digest.map { ingest.isComplete($0) } ?? true
         self.kind = kind
         self.length = length
         shape = TreeShape(kind)
@@ -115,6 +118,7 @@ package final class TreeEditor {
             try storeBatches()
             let root = TreeRoot(kind: kind, length: length, digest: try storeNodes())
             result = root
+            if let top = root.digest, isBaseComplete { ingest.complete.insert(top) }
             return root
         }
     }

@@ -9,7 +9,8 @@ final class TreeNode: Sendable {
     private let present: [UInt64]
     /// For each word of `present`: how many children come before it.
     private let ranks: [Int]
-    private let digests: [Digest]
+    /// The present children, ascending.
+    let digests: [Digest]
 
     /// The number of present children; at least 1.
     var count: Int { digests.count }

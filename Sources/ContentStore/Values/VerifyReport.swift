@@ -8,6 +8,35 @@ package enum VerifyLevel: String, Hashable, Sendable, CaseIterable, Codable {
     case deep
 }
 
+/// A part of the packs, for verifying a large store bit by bit: part `number` of `count`.
+///
+/// A pack is always in the same part of so many, whatever else the store holds: who verifies 1 of m, 2 of m, … m of m, at any pace, has read
+/// every pack that was there all the time.
+package struct VerifySubset: Hashable, Sendable, Codable {
+    /// 1 to `count`.
+    package let number: Int
+    package let count: Int
+
+    /// Nil unless `number` is 1 to `count`.
+    package init?(_ number: Int, of count: Int) {
+        guard count >= 1, (1...count).contains(number) else { return nil }
+        self.number = number
+        self.count = count
+    }
+
+    /// Reads `2/7`; nil for anything else.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let number = Int(parts[0]), let count = Int(parts[1]) else { return nil }
+        self.init(number, of: count)
+    }
+
+    /// Whether a pack belongs to the part.
+    package func contains(_ pack: Digest) -> Bool {
+        pack.words.3 % UInt64(count) == UInt64(number - 1)
+    }
+}
+
 /// One thing that is wrong with the store.
 package struct Damage: Hashable, Sendable, Codable {
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
@@ -56,6 +85,8 @@ package struct Damage: Hashable, Sendable, Codable {
 /// What a verification found.
 package struct VerifyReport: Hashable, Sendable, Codable {
     package var level: VerifyLevel
+    /// The part of the packs that was read; nil for all.
+    package var subset: VerifySubset?
     /// Refs walked.
     package var refs = 0
     /// Packs read from start to end (0 for the level `structure`).
@@ -66,9 +97,14 @@ package struct VerifyReport: Hashable, Sendable, Codable {
     package var bytes: UInt64 = 0
     /// Everything found wrong; empty for a sound store.
     package var damage: [Damage] = []
+    /// How many more findings there are that are not listed.
+    package var unlisted: UInt64 = 0
+    /// The refs that need something that is damaged or missing, or are damaged themselves, sorted; all of them, also beyond the list.
+    package var affectedRefs: [String] = []
 
-    package init(level: VerifyLevel) {
+    package init(level: VerifyLevel, subset: VerifySubset? = nil) {
         self.level = level
+        self.subset = subset
     }
 
     /// True when nothing is wrong, or nothing but indexes, which are made again.

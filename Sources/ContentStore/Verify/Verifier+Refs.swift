@@ -43,6 +43,7 @@ extension Verifier {
 
     private mutating func verifyCommit(_ digest: Digest, _ place: VerifyPlace) throws(StoreError) -> Commit? {
         do throws(StoreError) {
+            try checkPlaces(digest)
             let commit = try store.commit(digest)
             if soundBlobs.insert(digest).inserted, level == .structure { report.objects += 1 }
             return commit
@@ -55,6 +56,7 @@ extension Verifier {
     private mutating func verifyBlob(_ digest: Digest, _ place: VerifyPlace) throws(StoreError) {
         guard !soundBlobs.contains(digest) else { return }
         do throws(StoreError) {
+            try checkPlaces(digest)
             _ = try store.blob(digest)
             if level == .structure { report.objects += 1 }
             soundBlobs.insert(digest)
@@ -72,6 +74,7 @@ extension Verifier {
         if soundNodes.contains(digest) { return true }
         let node: TreeNode
         do throws(StoreError) {
+            try checkPlaces(digest)
             node = try store.node(digest, shape: shape, level: level)
         } catch {
             try note(error, digest, place.at(first, shape))
@@ -96,11 +99,7 @@ extension Verifier {
     private mutating func verifyLeaf(_ digest: Digest, _ place: VerifyPlace) -> Bool {
         if level == .structure { report.objects += 1 }
         let places = catalog.places(of: digest)
-        let isSound = places.contains { candidate in
-            let key = ContentStore.FrameKey(pack: candidate.pack, offset: candidate.offset)
-            return !badFrames.contains(key) && badObjects[key]?.contains(digest) != true
-        }
-        if isSound { return true }
+        if hasSoundPlace(digest, places) { return true }
         add(
             Damage(
                 kind: places.isEmpty ? .missing : .object, ref: place.ref, object: digest, place: place.place,
@@ -109,11 +108,37 @@ extension Verifier {
         return false
     }
 
+    private func hasSoundPlace(_ digest: Digest, _ places: [ObjectPlace]) -> Bool {
+        places.contains { candidate in
+            let key = ContentStore.FrameKey(pack: candidate.pack, offset: candidate.offset)
+            return !badFrames.contains(key) && badObjects[key]?.contains(digest) != true
+        }
+    }
+
+    /// Notes where an object is that could not be read, or the parts of one.
+    private mutating func suspect(_ digest: Digest) {
+        for place in catalog.places(of: digest) { suspects.insert(place.pack) }
+        guard let list = try? store.object(digest), list.isIndirect,
+            let parts = PartList(parsing: list.bytes.span.bytes)?.parts
+        else { return }
+        for part in parts {
+            for place in catalog.places(of: part) { suspects.insert(place.pack) }
+        }
+    }
+
+    /// Throws when all copies of an object were found bad, for those that are read whole: reading may rely on checksums.
+    private func checkPlaces(_ digest: Digest) throws(StoreError) {
+        let places = catalog.places(of: digest)
+        guard !badObjects.isEmpty, !places.isEmpty, !hasSoundPlace(digest, places) else { return }
+        throw StoreError(.damaged, "the only copy of the object is damaged", path: store.path)
+    }
+
     /// Puts an error about an object into the report; failures of the system are thrown on.
     private mutating func note(_ error: StoreError, _ digest: Digest, _ place: VerifyPlace) throws(StoreError) {
         switch error.code {
         case .notFound, .damaged, .io:
             let location = catalog.places(of: digest).first
+            suspect(digest)
             add(
                 Damage(
                     kind: error.code == .notFound ? .missing : .object, ref: place.ref, object: digest,

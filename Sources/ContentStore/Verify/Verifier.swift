@@ -3,14 +3,26 @@
 /// It works on a store object of its own, so that nothing comes from the caches of the one in use.
 struct Verifier {
     let store: ContentStore
-    let level: VerifyLevel
+    private(set) var level: VerifyLevel
+    let subset: VerifySubset?
     let progress: (VerifyProgress) -> Void
     var report: VerifyReport
     var catalog: Catalog
     var totalBytes: UInt64 = 0
 
+    /// Packs that were read and are wholly sound, and those in which something is wrong.
+    private(set) var soundPacks: Set<Digest> = []
+    private(set) var badPacks: Set<Digest> = []
+    /// Packs with a place of an object that could not be read.
+    var suspects: Set<Digest> = []
+    private var affectedRefs: Set<String> = []
+    private var indexFindings = 0
+
     /// Frames that cannot be read.
     var badFrames: Set<ContentStore.FrameKey> = []
+    /// Packs with objects that no index knows.
+    var unindexed: Set<Digest> = []
+
     /// Objects that do not have their digest, by frame.
     var badObjects: [ContentStore.FrameKey: Set<Digest>] = [:]
 
@@ -24,13 +36,15 @@ struct Verifier {
     /// More findings than this are not listed: a store that bad has one cause.
     static let maximumDamage = 10_000
 
-    init(_ store: ContentStore, _ level: VerifyLevel, _ progress: @escaping (VerifyProgress) -> Void)
-        throws(StoreError)
-    {
+    init(
+        _ store: ContentStore, _ level: VerifyLevel, _ subset: VerifySubset?,
+        _ progress: @escaping (VerifyProgress) -> Void
+    ) throws(StoreError) {
         self.store = store
         self.level = level
+        self.subset = subset
         self.progress = progress
-        report = VerifyReport(level: level)
+        report = VerifyReport(level: level, subset: subset)
         for name in try store.refNames() {
             do throws(StoreError) {
                 if let digest = try store.ref(name) { refs.append((name, .success(digest))) }
@@ -39,38 +53,65 @@ struct Verifier {
                 refs.append((name, .failure(error)))
             }
         }
+        let broken = try store.keeper.damagedIndexes()
         catalog = try store.keeper.reload()
+        for name in broken {
+            add(Damage(kind: .index, pack: name, message: "the index is damaged; it was made again from its packs"))
+        }
+        if let repaired = try store.keeper.repair(catalog) { catalog = repaired }
+        store.keeper.discardIndexes(broken)
     }
 
     mutating func run() throws(StoreError) -> VerifyReport {
-        try verifyIndexes()
+        verifyIndexes()
         if level != .structure { try verifyPacks() }
         try verifyRefs()
         try verifyOperations()
+        report.affectedRefs = affectedRefs.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         return report
     }
 
     mutating func add(_ damage: Damage) {
-        if report.damage.count < Verifier.maximumDamage { report.damage.append(damage) }
+        if let ref = damage.ref { affectedRefs.insert(ref) }
+        if report.damage.count < Verifier.maximumDamage { report.damage.append(damage) } else { report.unlisted += 1 }
+        if damage.kind == .index { indexFindings += 1 }
+    }
+
+    /// Reads a pack, and notes whether anything is wrong in it.
+    mutating func verifyPack(_ id: Digest) throws(StoreError) {
+        let findings = report.damage.count + Int(report.unlisted) - indexFindings
+        do throws(StoreError) {
+            let pack = try PackFile(store.layout.pack(id), in: store.fileSystem)
+            report.packs += 1
+            try verify(pack, id)
+        } catch {
+            // Deleted since it was listed; what needed it is reported where it is needed.
+            if error.code == .notFound { return }
+            add(Damage(kind: .pack, pack: id, message: error.description))
+        }
+        if report.damage.count + Int(report.unlisted) - indexFindings == findings {
+            soundPacks.insert(id)
+        } else {
+            badPacks.insert(id)
+        }
+    }
+
+    /// Reads the packs, not read yet, in which something seemed wrong on the way from the refs.
+    mutating func verifySuspects() throws(StoreError) {
+        level = .deep
+        for id in suspects.sorted() where !soundPacks.contains(id) && !badPacks.contains(id) { try verifyPack(id) }
     }
 
     func tell() {
         progress(VerifyProgress(bytes: report.bytes, totalBytes: totalBytes, objects: report.objects))
     }
 
-    /// Checks each index against its CRC (and its name), and makes bad ones again.
-    private mutating func verifyIndexes() throws(StoreError) {
-        for index in catalog.indexes {
-            guard let name = index.name else { continue }
-            if !index.file.isSound() {
-                add(Damage(kind: .index, pack: name, message: "the index is damaged; it was made again from its packs"))
-            } else if level == .deep, index.file.name() != name {
-                add(
-                    Damage(kind: .index, pack: name, message: "the index is sound but has another digest than its name")
-                )
-            }
+    /// Checks each index against its name; its CRC was checked before.
+    private mutating func verifyIndexes() {
+        for index in catalog.indexes where level == .deep {
+            guard let name = index.name, index.file.name() != name else { continue }
+            add(Damage(kind: .index, pack: name, message: "the index is sound but has another digest than its name"))
         }
-        if let repaired = try store.keeper.repair(catalog) { catalog = repaired }
     }
 
     private mutating func verifyOperations() throws(StoreError) {
@@ -88,15 +129,23 @@ struct Verifier {
 extension ContentStore {
     /// Looks for damage.
     ///
-    /// Damage is in the report, not thrown. What other processes add meanwhile may or may not be looked at.
+    /// Damage is in the report, not thrown. What other processes add meanwhile may or may not be looked at. Nothing is changed, but that bad
+    /// indexes are made again where the store can be written; ``repair(level:subset:from:progress:)`` does more.
     ///
-    /// - Parameter progress: called now and then.
+    /// - Parameters:
+    ///   - subset: the part of the packs to read, or nil for all. What refs reach is looked for in any case.
+    ///   - progress: called now and then.
     package func verify(
-        level: VerifyLevel, progress: @escaping (VerifyProgress) -> Void = { _ in }
+        level: VerifyLevel, subset: VerifySubset? = nil, progress: @escaping (VerifyProgress) -> Void = { _ in }
     ) throws(StoreError) -> VerifyReport {
-        let fresh = try ContentStore.open(at: path, createIfMissing: false, fileSystem: fileSystem)
-        var verifier = try Verifier(fresh, level, progress)
+        var verifier = try Verifier(try afresh(), level, subset, progress)
         return try verifier.run()
+    }
+
+    /// The same store with empty caches.
+    func afresh() throws(StoreError) -> ContentStore {
+        try ContentStore.open(
+            at: path, createIfMissing: false, access: isReadOnly ? .readOnly : .automatic, fileSystem: outputFileSystem)
     }
 
     /// How much the store holds.

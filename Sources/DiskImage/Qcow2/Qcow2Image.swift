@@ -81,14 +81,26 @@ package struct Qcow2Image: Sendable {
 
     /// A snapshot's disk with the backing chain under it, as the guest saw it.
     ///
-    /// - Throws: `.backingUnavailable` when the backing file is not a local file.
-    package func view(of snapshot: Qcow2Snapshot) throws(DiskImageError) -> any DiskImage {
-        try BackingChain(top: file).putUnder(try layer(of: snapshot), of: self)
+    /// - Parameter references: Which backing files may be opened.
+    /// - Throws: `.backingUnavailable` when the backing file is not a local file, `.forbiddenReference`.
+    package func view(
+        of snapshot: Qcow2Snapshot, references: ReferencePolicy = .sameDirectory
+    ) throws(DiskImageError) -> any DiskImage {
+        try view(over: try layer(of: snapshot), references)
     }
 
     /// The current disk with the backing chain under it.
-    package func activeView() throws(DiskImageError) -> any DiskImage {
-        try BackingChain(top: file).putUnder(try activeLayer(), of: self)
+    ///
+    /// - Parameter references: Which backing files may be opened.
+    package func activeView(references: ReferencePolicy = .sameDirectory) throws(DiskImageError) -> any DiskImage {
+        try view(over: try activeLayer(), references)
+    }
+
+    private func view(
+        over layer: Qcow2Layer, _ references: ReferencePolicy
+    ) throws(DiskImageError) -> any DiskImage {
+        if backingFile == nil { return layer }
+        return try BackingChain(top: file, references: references).putUnder(layer, of: self)
     }
 
     /// The VM state that `savevm` left with a snapshot.

@@ -105,4 +105,20 @@ struct Qcow2L2Entry {
         let sectors = (entry & (compressed - 1)) >> offsetBits + 1
         return (offset, Int(sectors * 512 - offset % 512))
     }
+
+    /// Where a compressed cluster's bytes are, or nil for an entry of another kind.
+    static func compressedPlace(_ entry: UInt64, geometry: Qcow2Geometry) -> (offset: UInt64, length: Int)? {
+        entry & compressed == 0 ? nil : compressedRange(entry, geometry: geometry)
+    }
+
+    /// The entry of a compressed cluster.
+    ///
+    /// - Parameters:
+    ///   - offset: Where its bytes begin in the file.
+    ///   - length: How many bytes; at least 1, less than a cluster.
+    static func compressed(at offset: UInt64, length: Int, geometry: Qcow2Geometry) -> UInt64 {
+        let offsetBits = 62 - (geometry.clusterBits - 8)
+        let moreSectors = (offset + UInt64(length) - 1) / 512 - offset / 512
+        return compressed | moreSectors << offsetBits | offset
+    }
 }

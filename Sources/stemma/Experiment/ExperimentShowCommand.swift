@@ -7,7 +7,7 @@ struct ExperimentShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show what an experiment found: its paths and their test cases.")
 
-    @Argument(help: "The experiment.")
+    @Argument(help: "The experiment.", completion: Completion.experiments)
     var name: Name
     @OptionGroup var options: GlobalOptions
 

@@ -17,7 +17,7 @@ struct SnapshotImportCommand: AsyncParsableCommand {
     var file: String
     @Option(help: "The VM that the snapshot belongs to.")
     var vm: Name
-    @Option(help: "The name it gets.")
+    @Option(help: "The name it gets.", completion: .list([]))
     var name: Name
     @Option(help: "ID or name of the internal snapshot in a qcow2 file.")
     var fromSnapshot: String?
@@ -25,6 +25,7 @@ struct SnapshotImportCommand: AsyncParsableCommand {
     var disk: [String] = []
     @Option(help: "The -cpu that it was taken with, if it is known.")
     var cpu: String?
+    @OptionGroup var remarks: RemarkOptions
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
@@ -32,6 +33,7 @@ struct SnapshotImportCommand: AsyncParsableCommand {
         request.internalSnapshot = fromSnapshot
         request.disks = disk
         request.cpu = cpu
+        request.remarks = remarks.remarks
         try options.open().importSnapshot(request)
         options.progress.step("stored \(vm):\(name)")
     }

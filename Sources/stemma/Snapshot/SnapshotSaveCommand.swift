@@ -11,10 +11,14 @@ struct SnapshotSaveCommand: AsyncParsableCommand {
     var vm: Name
     @Argument(help: "The name of the snapshot.")
     var name: Name
+    @Flag(help: "Let QEMU write the memory ('savevm'), as it does where it cannot be read directly.")
+    var savevm = false
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
-        try await options.open().saveSnapshot(name, of: vm)
-        options.progress.step("stored \(vm):\(name)")
+        let saved = try await options.open().saveSnapshot(name, of: vm, way: savevm ? .savevm : .direct)
+        if options.json { return try Terminal.print(json: saved) }
+        options.progress.step(
+            "stored \(saved.snapshot); the guest stood still for \(Int((saved.pause * 1000).rounded())) ms")
     }
 }

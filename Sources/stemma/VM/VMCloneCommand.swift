@@ -9,12 +9,12 @@ struct VMCloneCommand: AsyncParsableCommand {
 
     @Argument(help: "The VM to clone.")
     var origin: Name
-    @Argument(help: "The name of the new VM.")
+    @Argument(help: "The name of the new VM.", completion: .list([]))
     var clone: Name
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
-        try options.open().catalogue.clone(origin, as: clone)
-        options.progress.step("\(clone) is a clone of \(origin)")
+        let report = try options.open().cloneVM(origin, as: clone)
+        try options.report(report, "\(clone) is a clone of \(origin)")
     }
 }

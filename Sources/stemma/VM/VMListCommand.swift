@@ -14,7 +14,7 @@ struct VMListCommand: AsyncParsableCommand {
         let machines = try stemma.listVMs()
         if options.json { return try Terminal.print(json: machines) }
         if machines.isEmpty {
-            Terminal.step("there is no VM yet; 'stemma image build RECIPE --name NAME' makes one")
+            Terminal.step("there is no VM yet; 'stemma image build' or 'stemma vm create' makes one")
         }
         for machine in machines { Terminal.print(machine.text) }
     }

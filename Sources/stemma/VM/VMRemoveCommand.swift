@@ -6,14 +6,18 @@ import Workflow
 struct VMRemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a VM and the names of its snapshots.",
-        discussion: "What other VMs, snapshots or experiments descend from stays in the lineage.")
+        discussion: """
+            Nothing is lost: 'stemma undo' brings the VM back. 'stemma store gc' frees what only the VM used, once the \
+            removal is no longer among the operations that it keeps. What clones, other snapshots and experiments \
+            descend from stays in the lineage, and what they need stays in the store.
+            """)
 
     @Argument(help: "The VM to remove.")
     var vm: Name
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
-        try options.open().removeVM(vm)
-        options.progress.step("removed \(vm)")
+        let report = try await options.open().removeVM(vm)
+        try options.report(report, "removed \(vm); 'stemma undo \(report.operation)' brings it back")
     }
 }

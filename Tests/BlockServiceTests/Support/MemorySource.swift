@@ -9,6 +9,7 @@ final class MemorySource: BlockSource {
     static let block = 65_536
 
     let bytes: [UInt8]
+    private let isBlockZero: [Bool]
     /// Reads that touch this range throw.
     private let broken: Range<UInt64>?
     /// Called before each read, on the thread that reads.
@@ -19,6 +20,7 @@ final class MemorySource: BlockSource {
         _ bytes: [UInt8], broken: Range<UInt64>? = nil, beforeRead: @escaping @Sendable (UInt64) -> Void = { _ in }
     ) {
         self.bytes = bytes
+        isBlockZero = Self.zeroBlocks(of: bytes)
         self.broken = broken
         self.beforeRead = beforeRead
     }
@@ -64,17 +66,22 @@ final class MemorySource: BlockSource {
         precondition(end <= bytes.count)
         while position < end {
             let border = min((position / Self.block + 1) * Self.block, end)
-            let isZero = isBlockZero(position / Self.block)
+            let isZero = isBlockZero[position / Self.block]
             extents.append(BlockExtent(offset: UInt64(position), length: UInt64(border - position), isZero: isZero))
             position = border
         }
         return extents
     }
 
-    private func isBlockZero(_ index: Int) -> Bool {
-        let range = index * Self.block..<min((index + 1) * Self.block, bytes.count)
-        // Random blocks do not begin with sixteen zeros.
-        return bytes[range].prefix(16).allSatisfy { $0 == 0 }
+    private static func zeroBlocks(of bytes: [UInt8]) -> [Bool] {
+        bytes.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count, by: block).map { start in
+                let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + block, bytes.count)])
+                guard let base = piece.baseAddress, piece.first == 0 else { return false }
+                // Each byte equals the one before it.
+                return memcmp(base, base + 1, piece.count - 1) == 0
+            }
+        }
     }
 }
 
