@@ -198,7 +198,7 @@ import Testing
         let sound = try contents(of: path)
         var bytes = sound
         // In the second chunk: frames of random bytes are stored raw, one after the other.
-        bytes[16 + 65_596 + 1000] ^= 1
+        bytes[16 + 65_664 + 1000] ^= 1
         try overwrite(path, bytes)
         #expect(try fixture.store.verify(level: .structure).damage.isEmpty)
         for level in [VerifyLevel.checksums, .deep] {
@@ -209,9 +209,9 @@ import Testing
                 #expect(finding.place == "tree t at 65536")
                 #expect(finding.object != nil)
                 #expect(finding.pack?.hex == path.split(separator: "/").last?.prefix(64).description)
-                #expect(finding.offset == 16 + 65_596)
+                #expect(finding.offset == 16 + 65_664)
             }
-            #expect(report.damage.contains { $0.kind == .pack && $0.offset == 16 + 65_596 })
+            #expect(report.damage.contains { $0.kind == .pack && $0.offset == 16 + 65_664 })
         }
         #expect(throws: StoreError.self) { try fixture.reopened().bytes(root) }
         #expect(try fixture.reopened().read(root, at: 0, count: 65_536).count == 65_536)

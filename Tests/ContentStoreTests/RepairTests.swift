@@ -224,7 +224,8 @@ import Testing
         let fixture = try Fixture()
         var random = Random(708)
         let bytes = random.bytes(150_000)
-        let root = try fixture.store.add("a", bytes)
+        // One chunk to a frame, so that damage to one leaves the others.
+        let root = try fixture.store.add("a", bytes, options: IngestOptions(compression: .lz4))
         try fixture.store.add("b", random.bytes(70_000))
         let second = "\(fixture.directory.path)/second"
         try RepairTests.copy(fixture.store.path, second)

@@ -14,6 +14,7 @@ struct BundleExport {
     private var frames: [Digest: [UInt32]] = [:]
     private var pages = FrameBuilder(.pages)
     private var small = FrameBuilder(.small)
+    private var chunks: FrameBuilder
     private let total: UInt64
 
     /// How many frames are read and checked at a time.
@@ -25,6 +26,7 @@ struct BundleExport {
     ) throws(StoreError) {
         self.store = store
         self.compression = compression
+        chunks = FrameBuilder(.chunks, capacity: FrameEncoder(compression: compression ?? .lz4).chunkCapacity)
         let numbers = ObjectNumbers(try store.keeper.reload())
         self.numbers = numbers
         var walk = ClosureWalk(store, numbers)
@@ -75,6 +77,7 @@ struct BundleExport {
         }
         try sendOtherCopies(writer)
         // Parts come before their lists.
+        try seal(&chunks, writer)
         try seal(&pages, writer)
         try seal(&small, writer)
         try sendLists(writer)
@@ -139,9 +142,10 @@ struct BundleExport {
         _ bytes: UnsafeRawBufferPointer, _ record: ObjectRecord, _ compression: Compression, _ writer: BundleWriter
     ) throws(StoreError) {
         if record.length == TreeShape(.disk).leafSize, !record.isIndirect {
-            var single = FrameBuilder(.chunks)
-            single.append(bytes, record)
-            return try seal(&single, writer, compression)
+            if !chunks.fits(bytes.count) { try seal(&chunks, writer, compression) }
+            chunks.append(bytes, record)
+            if chunks.isFull { try seal(&chunks, writer, compression) }
+            return
         }
         if record.length == TreeShape(.memory).leafSize, !record.isIndirect {
             if !pages.fits(bytes.count) { try seal(&pages, writer, compression) }
@@ -163,9 +167,15 @@ struct BundleExport {
         let plainBytes = builder.plain.count
         try builder.plain.withBytes { plain throws(StoreError) in
             let room = ByteBuffer(count: bound)
-            let size = encoder.encode(plain, records, content, into: room.bytes)
-            writer.append(
-                UnsafeRawBufferPointer(room.bytes.part(0, size)), objects: records.count, plainBytes: plainBytes)
+            let sizes = encoder.encodeAll(plain, records, content, into: room.bytes)
+            var position = 0
+            for size in sizes {
+                // One frame for all objects, or one for each, all of the same length.
+                writer.append(
+                    UnsafeRawBufferPointer(room.bytes.part(position, size)), objects: records.count / sizes.count,
+                    plainBytes: plainBytes / sizes.count)
+                position += size
+            }
         }
         builder.removeAll()
         writer.handOver()

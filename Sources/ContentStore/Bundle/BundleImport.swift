@@ -112,7 +112,10 @@ final class BundleImporter {
     /// What is asked of frames in a bundle beyond what a pack may hold.
     private func check(_ header: FrameHeader) throws(StoreError) {
         let isUsual = header.plainLength <= FrameHeader.usualPlainLength
-        guard isUsual || header.records.count == 1 && header.records.allSatisfy(\.isIndirect) else {
+        let isList = header.records.count == 1 && header.records.allSatisfy(\.isIndirect)
+        // Chunks side by side: as many as the length of any frame allows.
+        let isChunks = header.records.allSatisfy { $0.length == TreeShape(.disk).leafSize && !$0.isIndirect }
+        guard isUsual || isList || isChunks else {
             throw reader.damage("a frame of \(header.plainLength) bytes in the bundle is too large")
         }
     }

@@ -10,14 +10,14 @@ package struct CollectOptions: Sendable, Hashable {
     package var isDryRun: Bool
     /// The size in bytes of packs that are written.
     package var packSize: Int
-    /// What frames are compressed with that cannot be copied as they are.
-    package var compression: Compression
+    /// What frames are compressed with that cannot be copied as they are; nil for what an ingest uses.
+    package var compression: Compression?
     /// Go on although something that a ref needs cannot be read. What only the unreadable part names is lost then.
     package var toleratesDamage: Bool
 
     package init(
         keepOperations: Int = 100, maximumUnused: Double = 0.05, rewriteBelow: Double = 0.5, isDryRun: Bool = false,
-        packSize: Int = 64 << 20, compression: Compression = .lz4, toleratesDamage: Bool = false
+        packSize: Int = 64 << 20, compression: Compression? = nil, toleratesDamage: Bool = false
     ) {
         self.keepOperations = max(0, keepOperations)
         self.maximumUnused = min(max(maximumUnused, 0), 1)

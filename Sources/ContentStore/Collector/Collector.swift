@@ -189,7 +189,8 @@ final class CollectorLock {
             "opening the lock of the collector")
         guard try file.lock(exclusive: true, wait: false) else {
             throw StoreError(
-                .busy, "another process collects, repacks, recompresses or repairs this store; try again when it is done",
+                .busy,
+                "another process collects, repacks, recompresses or repairs this store; try again when it is done",
                 path: store.path)
         }
     }

@@ -10,19 +10,26 @@ final class FreshPacks {
     private var number = 0
     /// Objects that wait for their frame, by what they are.
     private var builders: [FrameContent: FrameBuilder] = [:]
-    /// Frames that wait for being encoded, all at once on all cores.
-    private var waiting: [FrameBuilder] = []
+    /// Frames that wait for being written, in order; all that are to be encoded are, at once on all cores.
+    private var waiting: [Waiting] = []
     private var slots = ByteBuffer(count: 0)
     /// Bytes of frames made so far, the waiting ones not counted.
     private(set) var frameBytes: UInt64 = 0
 
     private static let batch = 32
 
-    init(_ store: ContentStore, lease: String, packSize: Int, compression: Compression) {
+    private enum Waiting {
+        case objects(FrameBuilder)
+        case frame(StoredFrame)
+    }
+
+    /// - Parameter compression: nil for what an ingest uses.
+    init(_ store: ContentStore, lease: String, packSize: Int, compression: Compression?) {
         self.store = store
         self.lease = lease
         self.packSize = packSize
-        encoder = FrameEncoder(compression: compression)
+        let options = compression.map { IngestOptions(compression: $0) } ?? IngestOptions()
+        encoder = FrameEncoder(compression: options.compression, memoryCompression: options.memoryCompression)
     }
 
     deinit {
@@ -31,46 +38,54 @@ final class FreshPacks {
         }
     }
 
-    /// Adds a frame as it is. The caller has checked everything in it. Objects that wait may come some frames later.
+    /// Adds a frame as it is. The caller has checked everything in it.
     func append(_ frame: StoredFrame) throws(StoreError) {
-        try frame.bytes.withBytes { bytes throws(StoreError) in
-            try append(bytes.part(0, frame.header.frameSize), frame.header.records)
+        // What came before it stays before it.
+        if let builder = builders.removeValue(forKey: frame.header.content), !builder.isEmpty {
+            waiting.append(.objects(builder))
         }
+        try wait(.frame(frame))
     }
 
     /// Adds an object. The caller has checked its digest.
     func append(_ bytes: UnsafeRawBufferPointer, _ record: ObjectRecord, _ content: FrameContent) throws(StoreError) {
-        var builder = builders.removeValue(forKey: content) ?? FrameBuilder(content)
+        let capacity = content == .chunks ? encoder.chunkCapacity : FrameHeader.usualPlainLength
+        var builder = builders.removeValue(forKey: content) ?? FrameBuilder(content, capacity: capacity)
         if !builder.isEmpty, !builder.fits(bytes.count) {
-            try wait(builder)
-            builder = FrameBuilder(content)
+            try wait(.objects(builder))
+            builder = FrameBuilder(content, capacity: capacity)
         }
         builder.append(bytes, record)
-        if builder.plain.count >= FrameHeader.usualPlainLength {
-            try wait(builder)
+        if builder.isFull {
+            try wait(.objects(builder))
         } else {
             builders[content] = builder
         }
     }
 
-    private func wait(_ builder: FrameBuilder) throws(StoreError) {
-        waiting.append(builder)
-        if waiting.count >= FreshPacks.batch { try encodeWaiting() }
+    private func wait(_ frame: Waiting) throws(StoreError) {
+        waiting.append(frame)
+        if waiting.count >= FreshPacks.batch { try writeWaiting() }
     }
 
     /// Makes frames of all that waits.
     private func sealFrames() throws(StoreError) {
         for content in FrameContent.allCases {
-            if let builder = builders.removeValue(forKey: content), !builder.isEmpty { waiting.append(builder) }
+            if let builder = builders.removeValue(forKey: content), !builder.isEmpty {
+                waiting.append(.objects(builder))
+            }
         }
-        try encodeWaiting()
+        try writeWaiting()
     }
 
-    private func encodeWaiting() throws(StoreError) {
+    private func writeWaiting() throws(StoreError) {
         guard !waiting.isEmpty else { return }
         let frames = waiting
         waiting.removeAll()
-        let bounds = frames.map { FrameEncoder.bound(plain: $0.plain.count, records: $0.records.count) }
+        let bounds = frames.map { frame in
+            guard case .objects(let builder) = frame else { return 0 }
+            return FrameEncoder.bound(plain: builder.plain.count, records: builder.records.count)
+        }
         var starts: [Int] = []
         var room = 0
         for bound in bounds {
@@ -81,19 +96,35 @@ final class FreshPacks {
         let target = slots.bytes
         let encoder = encoder
         // Unsafe: iteration i writes to its own part of the slots and to element i only, and nothing runs any more when this returns.
-        let sizes = [Int](unsafeUninitializedCapacity: frames.count) { sizes, count in
+        let sizes = [[Int]](unsafeUninitializedCapacity: frames.count) { sizes, count in
             Parallel.perform(frames.count) { index in
-                let size = frames[index].plain.withUnsafeBytes {
-                    encoder.encode(
-                        $0, frames[index].records, frames[index].content,
-                        into: target.part(starts[index], bounds[index]))
+                var own: [Int] = []
+                if case .objects(let builder) = frames[index] {
+                    own = builder.plain.withUnsafeBytes {
+                        encoder.encodeAll(
+                            $0, builder.records, builder.content, into: target.part(starts[index], bounds[index]))
+                    }
                 }
-                sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: size)
+                sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: own)
             }
             count = frames.count
         }
-        for (index, size) in sizes.enumerated() {
-            try append(UnsafeRawBufferPointer(target.part(starts[index], size)), frames[index].records)
+        for (index, frame) in frames.enumerated() {
+            switch frame {
+            case .frame(let stored):
+                try stored.bytes.withBytes { bytes throws(StoreError) in
+                    try append(bytes.part(0, stored.header.frameSize), stored.header.records)
+                }
+            case .objects(let builder):
+                // One frame for all objects, or one for each.
+                let isOne = sizes[index].count == 1
+                var position = starts[index]
+                for (number, size) in sizes[index].enumerated() {
+                    let bytes = UnsafeRawBufferPointer(target.part(position, size))
+                    try append(bytes, isOne ? builder.records : [builder.records[number]])
+                    position += size
+                }
+            }
         }
     }
 

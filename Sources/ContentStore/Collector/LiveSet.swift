@@ -106,4 +106,6 @@ struct LiveSet {
     mutating func expand(_ node: Position) -> Bool {
         expanded[node.index].insert(node.entry)
     }
+
+    func isExpanded(_ node: Position) -> Bool { expanded[node.index][node.entry] }
 }

@@ -68,7 +68,12 @@ struct TreeLayout {
         let leafJumps = jumps(node.digests)
         jumps += UInt64(leafJumps)
         guard copiesAll || leafJumps > toleratedJumps else { return }
-        for leaf in node.digests { try copy(leaf, shape.kind == .disk ? .chunks : .pages) }
+        var rest = node.digests[...]
+        while let leaf = rest.first {
+            let count = try copyFrame(rest)
+            if count == 0 { try copy(leaf, shape.kind == .disk ? .chunks : .pages) }
+            rest = rest.dropFirst(max(count, 1))
+        }
     }
 
     /// How often reading these objects one after the other goes to another pack, back, or over more than a few frames.
@@ -102,7 +107,6 @@ struct TreeLayout {
         let place = ObjectPlace(
             pack: copied.pack(position), offset: entry.offset, sizeHint: Int(entry.units) * 64)
         objects += 1
-        if !encodesAnew, content == .chunks, try copyFrame(digest, place) { return }
         let record: ObjectRecord
         do throws(StoreError) {
             let frame = try store.frame(at: place)
@@ -122,16 +126,32 @@ struct TreeLayout {
         tell(bytes)
     }
 
-    /// Copies the frame of a chunk as it is; false when it holds other things too or is not sound.
-    private mutating func copyFrame(_ digest: Digest, _ place: ObjectPlace) throws(StoreError) -> Bool {
+    /// Copies a frame as it is, if it holds just the first of these leaves, in their order, and none was copied yet.
+    ///
+    /// - Returns: how many leaves were copied.
+    private mutating func copyFrame(_ leaves: ArraySlice<Digest>) throws(StoreError) -> Int {
         guard
-            let stored = try? store.pack(place.pack).frame(at: UInt64(place.offset), sizeHint: place.sizeHint),
-            stored.header.records.count == 1, stored.header.records.first?.digest == digest,
-            let frame = Frame(stored), frame.isSound(0)
-        else { return false }
+            !encodesAnew, let first = leaves.first, let position = copied.position(of: first),
+            !copied.isExpanded(position)
+        else { return 0 }
+        let entry = copied.catalog.indexes[position.index].file[position.entry]
+        guard
+            let stored = try? store.pack(copied.pack(position)).frame(
+                at: UInt64(entry.offset), sizeHint: Int(entry.units) * 64),
+            stored.header.records.map(\.digest).elementsEqual(leaves.prefix(stored.header.records.count)),
+            let frame = CheckedFrame(stored), frame.isWhollySound
+        else { return 0 }
+        var positions: Set<LiveSet.Position> = []
+        for record in stored.header.records {
+            guard let position = copied.position(of: record.digest), !copied.isExpanded(position) else { return 0 }
+            positions.insert(position)
+        }
+        guard positions.count == stored.header.records.count else { return 0 }
+        for position in positions { _ = copied.expand(position) }
         try fresh.append(stored)
+        objects += UInt64(positions.count)
         bytes += UInt64(stored.header.frameSize)
         tell(bytes)
-        return true
+        return positions.count
     }
 }

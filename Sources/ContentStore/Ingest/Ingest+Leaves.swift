@@ -1,9 +1,9 @@
 /// The unit in which leaves are hashed and compressed.
 enum LeafBatch {
     /// Bytes of a full batch.
-    static let size = 4 << 20
+    static let size = 8 << 20
     /// How many pieces a batch is cut into, so that several threads have something to do.
-    static let pieces = 16
+    static let pieces = 32
 }
 
 extension Ingest {
@@ -132,17 +132,29 @@ extension Ingest {
         }
         let room = encodeBuffer(total)
         // Unsafe: iteration i writes to its own part of the room and to element i only, and nothing runs any more when this returns.
-        let sizes = [Int](unsafeUninitializedCapacity: frames.count) { sizes, initialized in
+        let sizes = [[Int]](unsafeUninitializedCapacity: frames.count) { sizes, initialized in
             Parallel.perform(frames.count) { index in
                 let frame = frames[index]
                 let bound = FrameEncoder.bound(plain: frame.plain.count, records: frame.records.count)
-                let size = encoder.encode(frame.plain, frame.records, content, into: room.part(starts[index], bound))
-                sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: size)
+                let own = encoder.encodeAll(frame.plain, frame.records, content, into: room.part(starts[index], bound))
+                sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: own)
             }
             initialized = frames.count
         }
-        for (index, size) in sizes.enumerated() {
-            try append(UnsafeRawBufferPointer(room.part(starts[index], size)), frames[index].records)
+        for (index, frame) in frames.enumerated() {
+            try append(UnsafeRawBufferPointer(room), from: starts[index], sizes[index], frame.records)
+        }
+    }
+
+    /// Adds frames that lie one after the other: one for all records, or one for each.
+    private func append(
+        _ bytes: UnsafeRawBufferPointer, from start: Int, _ sizes: [Int], _ records: [ObjectRecord]
+    ) throws(StoreError) {
+        if sizes.count == 1 { return try append(bytes.part(start, sizes[0]), records) }
+        var position = start
+        for (size, record) in zip(sizes, records) {
+            try append(bytes.part(position, size), [record])
+            position += size
         }
     }
 }

@@ -171,7 +171,7 @@ package final class Ingest {
         small.append(bytes, ObjectRecord(digest: digest, length: bytes.count, isIndirect: isIndirect))
         own.open.insert(digest)
         stored.newBytes += UInt64(bytes.count)
-        if small.plain.count >= FrameHeader.usualPlainLength { try sealFrame(&small) }
+        if small.isFull { try sealFrame(&small) }
     }
 
     /// Writes a frame that was being collected.

@@ -24,8 +24,8 @@ struct FrameView {
             let codecByte = span.integer(UInt8.self, at: 4), let codec = Codec(rawValue: codecByte),
             let contentByte = span.integer(UInt8.self, at: 5), let content = FrameContent(rawValue: contentByte),
             let plainLength = span.integer(UInt32.self, at: 8), plainLength <= FrameHeader.maximumPlainLength,
-            let storedLength = span.integer(UInt32.self, at: 12), storedLength <= plainLength,
-            codec != .raw || storedLength == plainLength,
+            let storedLength = span.integer(UInt32.self, at: 12),
+            FrameView.isPossible(codec, stored: Int(storedLength), plain: Int(plainLength)),
             let storedCRC = span.integer(UInt32.self, at: 16),
             let headerCRC = span.integer(UInt32.self, at: 20)
         else { return nil }
@@ -43,6 +43,14 @@ struct FrameView {
         var total = 0
         for index in 0..<count { total += length(of: index) }
         guard total == plainLength else { return nil }
+    }
+
+    private static func isPossible(_ codec: Codec, stored: Int, plain: Int) -> Bool {
+        switch codec {
+        case .raw: stored == plain
+        case .pieces: stored == PieceTable.size(plain: plain) + plain
+        case .lz4, .zstd: stored <= plain
+        }
     }
 
     // Unsafe, here and below: the records of all objects are within the bytes, as `init` made sure.
@@ -83,5 +91,22 @@ struct FrameView {
         guard frameSize <= bytes.count else { return nil }
         let stored = bytes.part(headerSize, storedLength)
         return CRC32C.checksum(stored) == storedCRC ? stored : nil
+    }
+
+    /// The table of a frame in pieces, if it is in memory and sound.
+    func pieceTable() -> UnsafeRawBufferPointer? {
+        let size = PieceTable.size(plain: plainLength)
+        guard codec == .pieces, headerSize + size <= bytes.count else { return nil }
+        let table = bytes.part(headerSize, size)
+        return PieceTable.isSound(table) ? table : nil
+    }
+
+    /// The plain bytes within stored bytes that are not compressed; nil for others.
+    func plainBytes(in stored: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        switch codec {
+        case .raw: stored
+        case .pieces: stored.part(stored.count - plainLength, plainLength)
+        case .lz4, .zstd: nil
+        }
     }
 }

@@ -62,30 +62,28 @@ final class PackFile: Sendable {
 
     /// Reads a frame into a buffer that is made larger when it must be, and checks the CRC of its header.
     ///
-    /// - Returns: the frame, valid until the buffer is used again. The stored bytes are all there; their CRC is not checked yet.
+    /// - Parameter isWhole: read all of it; else what the hint covers, which is at least the header.
+    /// - Returns: the frame, valid until the buffer is used again. The CRC of the stored bytes is not checked yet.
     func frame(
-        at offset: UInt64, sizeHint: Int, into buffer: GrowingBuffer
+        at offset: UInt64, sizeHint: Int, isWhole: Bool = true, into buffer: GrowingBuffer
     ) throws(StoreError) -> FrameView {
         guard offset < size else { throw damage("a frame is expected", at: offset) }
         let most = size - offset
         var count = Int(min(UInt64(max(sizeHint, FrameHeader.fixedSize)), most))
         try read(into: buffer.bytes(count), at: offset)
-        func complete(to needed: Int) throws(StoreError) {
-            guard needed > count else { return }
+        func complete(to needed: Int) throws(StoreError) -> UnsafeRawBufferPointer {
+            guard needed > count else { return UnsafeRawBufferPointer(buffer.bytes(count)) }
             guard UInt64(needed) <= most else { throw damage("\(needed) bytes are expected", at: offset) }
             try read(into: buffer.bytes(needed, keeping: count).part(count, needed - count), at: offset + UInt64(count))
             count = needed
+            return UnsafeRawBufferPointer(buffer.bytes(needed))
         }
-        // Unsafe: the span does not outlive the statement, and the buffer does not change in it.
-        if let headerSize = FrameHeader.size(announcedBy: UnsafeRawBufferPointer(buffer.bytes(count)).bytes) {
-            try complete(to: headerSize)
-        }
-        guard let header = FrameView(UnsafeRawBufferPointer(buffer.bytes(count))) else {
+        let headerSize = FrameHeader.size(announcedBy: UnsafeRawBufferPointer(buffer.bytes(count)).bytes)
+        guard let header = FrameView(try complete(to: headerSize ?? 0)) else {
             throw damage("there is no sound frame header", at: offset)
         }
-        guard header.frameSize > count else { return header }
-        try complete(to: header.frameSize)
-        guard let frame = FrameView(UnsafeRawBufferPointer(buffer.bytes(count))) else {
+        guard isWhole, header.frameSize > count else { return header }
+        guard let frame = FrameView(try complete(to: header.frameSize)) else {
             throw damage("there is no sound frame header", at: offset)
         }
         return frame

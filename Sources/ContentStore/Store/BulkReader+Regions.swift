@@ -88,8 +88,8 @@ extension BulkReader {
             guard frame.codec.decode(stored, into: target, with: scratch.codec) else { return false }
             plain = UnsafeRawBufferPointer(target)
             isDelivered = true
-        } else if frame.codec == .raw {
-            plain = stored
+        } else if let uncompressed = frame.plainBytes(in: stored) {
+            plain = uncompressed
         } else {
             let target = scratch.plain.bytes(frame.plainLength)
             guard frame.codec.decode(stored, into: target, with: scratch.codec) else { return false }

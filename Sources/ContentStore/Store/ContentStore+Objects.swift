@@ -100,7 +100,7 @@ extension ContentStore {
                 }
                 return frame
             }
-            frames.withLock { $0.insert(frame, for: key, cost: frame.bytes.count + 512) }
+            frames.withLock { $0.insert(frame, for: key) }
             return frame
         }
     }
@@ -160,11 +160,5 @@ extension ContentStore {
         }
         nodes.withLock { $0.insert(node, for: digest, cost: node.cost) }
         return node
-    }
-}
-
-extension ContentStore.FrameKey {
-    init(_ place: ObjectPlace) {
-        self.init(pack: place.pack, offset: place.offset)
     }
 }

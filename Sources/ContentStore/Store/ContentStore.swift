@@ -18,8 +18,7 @@ package final class ContentStore: Sendable {
     let keeper: CatalogKeeper
     /// Open packs; some 256 descriptors at most.
     let openPacks = Mutex(LRUCache<Digest, PackFile>(limit: 256))
-    /// Frames of which less than the whole was wanted.
-    let frames = Mutex(LRUCache<FrameKey, Frame>(limit: 48 << 20))
+    let frames = Mutex(FrameCache(limit: 48 << 20))
     let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
     /// Objects that were found to have all that they need, with the epoch in which that was.
     let complete = Mutex(LRUCache<Digest, UInt64>(limit: 16_384))

@@ -23,8 +23,7 @@ final class FrameFlights: Sendable {
     func alone<Result>(
         _ key: ContentStore.FrameKey, _ body: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
-        let lane = lanes[
-            Int(truncatingIfNeeded: key.pack.words.0 ^ UInt64(key.offset) &* 0x9E37_79B9_7F4A_7C15 >> 40) & 63]
+        let lane = lanes[Int(key.mark >> 58)]
         return try lane.lock.withLock { _ throws(StoreError) in try body() }
     }
 }
