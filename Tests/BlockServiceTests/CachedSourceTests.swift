@@ -67,6 +67,17 @@ import Testing
         #expect(cached.statistics.chunksAhead <= 4)
     }
 
+    @Test func whatIsAskedForTwiceIsKept() throws {
+        let base = MemorySource.sparse(blocks: 200)
+        let cached = CachedSource(base)
+        for round in 0..<3 {
+            // Far from one another, so that nobody goes forward.
+            for step in 0..<20 { _ = try cached.bytes(at: UInt64(step * 7 % 20) * 524_288 + 200_000, count: 4096) }
+            #expect(cached.statistics.missed == min(40, (round + 1) * 20))
+        }
+        #expect(cached.statistics.ready == 20)
+    }
+
     @Test func preparedRangesAreReady() throws {
         let base = MemorySource.sparse(blocks: 40)
         let cached = CachedSource(base)

@@ -34,6 +34,32 @@ import Testing
         }
     }
 
+    /// A read that is alone at first, and slow: another thread receives what comes after it, again and again.
+    @Test func slowLoneReadsAreOvertaken() async throws {
+        let gate = Gate()
+        let source = MemorySource(MemorySource.sparse().bytes) { if $0 == 131_072 { gate.wait() } }
+        try await serving(source) { server, _ in
+            let client = try RawClient(path: server.socketPath)
+            try client.enter("disk", structured: false)
+            for round in UInt64(0)..<20 {
+                try client.send(client.request(0, handle: 1000 + round, offset: 131_072, length: 512))
+                try client.send(client.request(0, handle: round, offset: 512, length: 512))
+                #expect(try client.simpleReply() == (0, round))
+                _ = try client.receive(512)
+                gate.open()
+                #expect(try client.simpleReply() == (0, 1000 + round))
+                _ = try client.receive(512)
+                // And one that is alone and quick.
+                try client.send(client.request(0, handle: 2000, offset: 512 * round, length: 512))
+                #expect(try client.simpleReply() == (0, 2000))
+                _ = try client.receive(512)
+            }
+            // Stopping waits for a read that has begun.
+            try client.send(client.request(0, handle: 1, offset: 131_072, length: 512))
+            gate.open()
+        }
+    }
+
     @Test func clientLeavesWithRequestsInFlight() async throws {
         let gate = Gate()
         let source = MemorySource(MemorySource.sparse().bytes) { if $0 < 4096 { gate.wait() } }

@@ -30,6 +30,20 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: directory("taken")))
     }
 
+    /// In a directory that others may write to, they could put a socket of theirs in the place of ours.
+    @Test(arguments: [0o770, 0o707, 0o722, 0o1777]) func directoriesOfOthersAreRefused(_ mode: Int) async throws {
+        let directory = try TemporaryDirectory()
+        let open = directory("open")
+        try FileManager.default.createDirectory(atPath: open, withIntermediateDirectories: true)
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: open)
+        let error = await #expect(throws: BlockServiceError.self) {
+            _ = try await NBDServer.start(exports: exports, socketPath: open + "/nbd.sock")
+        }
+        #expect(error?.code == .unsafeDirectory && error?.description.contains(open) == true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: open)
+        await (try NBDServer.start(exports: exports, socketPath: open + "/nbd.sock")).stop()
+    }
+
     @Test func longestPathWorks() async throws {
         let directory = try TemporaryDirectory()
         let path = directory(String(repeating: "x", count: 107 - directory.path.utf8.count - 1))

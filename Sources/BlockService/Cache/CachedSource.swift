@@ -3,7 +3,8 @@ import Synchronization
 /// Keeps decoded chunks of a disk that does not change, and reads ahead of those who go forward.
 ///
 /// For disks whose small reads are dear: a guest that boots reads a few KiB at a time from chunks of 64 KiB, which have to be decoded whole.
-/// Reads of whole chunks pass it by, unless the chunk is there.
+/// A chunk is kept when a reader that goes forward comes to it, or when a part of it is asked for the second time; single reads and
+/// reads of whole chunks pass by, unless the chunk is there.
 package final class CachedSource: BlockSource {
     /// Reads so far, by what they met. See ``statistics``.
     package struct Statistics: Sendable, Hashable {
@@ -23,6 +24,7 @@ package final class CachedSource: BlockSource {
     fileprivate struct State {
         var table: ChunkTable
         var streams = StreamDetector()
+        var misses = MissMemory()
         var statistics = Statistics()
         /// Reads that are at work.
         var activeReads = 0
@@ -78,7 +80,7 @@ package final class CachedSource: BlockSource {
                 found.append(content)
             }
             state.statistics.ready += 1
-            return state.streams.note(offset: offset, length: end - offset, diskSize: size)
+            return state.streams.note(offset: offset, length: end - offset, diskSize: size).ahead
         }
         guard let next else { return false }
         for (chunk, content) in zip(chunks, found) { copy(content, of: chunk, offset, buffer) }
@@ -89,10 +91,10 @@ package final class CachedSource: BlockSource {
     package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
         guard !buffer.isEmpty else { return }
         let end = offset + UInt64(buffer.count)
-        let next = state.withLock { state -> Range<UInt64> in
+        let (isStream, next) = state.withLock { state -> (Bool, Range<UInt64>) in
             state.activeReads += 1
-            guard state.activeReads <= Self.fewReads else { return 0..<0 }
-            return state.streams.note(offset: offset, length: end - offset, diskSize: size)
+            let (isStream, ahead) = state.streams.note(offset: offset, length: end - offset, diskSize: size)
+            return (isStream, state.activeReads <= Self.fewReads ? ahead : 0..<0)
         }
         readAhead(next)
         var outcome = Outcome.ready
@@ -101,7 +103,7 @@ package final class CachedSource: BlockSource {
         while position < end {
             let chunk = position / Self.chunkSize
             let border = min(end, (chunk + 1) * Self.chunkSize)
-            switch step(chunk, isWhole: isWhole(chunk, offset, end), isAhead: false) {
+            switch step(chunk, isKept: isWhole(chunk, offset, end) ? false : isStream ? true : nil) {
             case .found(let content, let hasWaited):
                 if hasWaited { outcome = max(outcome, .waited) }
                 copy(content, of: chunk, offset, buffer)
@@ -130,7 +132,7 @@ package final class CachedSource: BlockSource {
         // Half of the room at most: more would push itself out.
         let end = offset + min(length, UInt64(max(capacity / 2, Int(Self.chunkSize))))
         for chunk in offset / Self.chunkSize...(end - 1) / Self.chunkSize {
-            if case .load = step(chunk, isWhole: false, isAhead: false) { _ = try load(chunk) }
+            if case .load = step(chunk, isKept: true) { _ = try load(chunk) }
         }
     }
 
@@ -157,12 +159,15 @@ package final class CachedSource: BlockSource {
 
     private func contains(_ chunk: UInt64) -> Bool { state.withLock { $0.table.contains(chunk) } }
 
-    private func step(_ chunk: UInt64, isWhole: Bool, isAhead: Bool) -> Step {
+    /// What to do about a chunk.
+    ///
+    /// - Parameter isKept: Whether it is to be decoded and kept if it is not there; nil for when it is asked for the second time.
+    private func step(_ chunk: UInt64, isKept: Bool?) -> Step {
         var hasWaited = false
         return state.wait { state in
             guard let (content, wasAhead) = state.table.use(chunk) else {
-                if isWhole { return .pass }
-                state.table.begin(chunk, isAhead: isAhead)
+                guard isKept ?? state.misses.isSecond(chunk) else { return .pass }
+                state.table.begin(chunk, isAhead: false)
                 return .load
             }
             if wasAhead { state.statistics.chunksAheadUsed += 1 }

@@ -87,3 +87,16 @@ struct ChunkTable {
         }
     }
 }
+
+/// Remembers, roughly and in little memory, which chunks were asked for and not kept.
+struct MissMemory {
+    private var chunks = [UInt64](repeating: .max, count: 1024)
+
+    /// Whether a chunk was asked for before, and not too long ago.
+    mutating func isSecond(_ chunk: UInt64) -> Bool {
+        let slot = Int(chunk % UInt64(chunks.count))
+        if chunks[slot] == chunk { return true }
+        chunks[slot] = chunk
+        return false
+    }
+}

@@ -19,10 +19,14 @@ struct StreamDetector {
     private var streams: [Stream] = []
     private var clock: UInt64 = 0
 
+    /// Who asks for more than this at a time looks ahead himself.
+    private static let largestRead: UInt64 = 128 << 10
+
     /// Notes a read.
     ///
-    /// - Returns: What to read ahead now; empty most of the time.
-    mutating func note(offset: UInt64, length: UInt64, diskSize: UInt64) -> Range<UInt64> {
+    /// - Returns: Whether it goes on where another one ended, and what to read ahead now; that is empty most of the time.
+    mutating func note(offset: UInt64, length: UInt64, diskSize: UInt64) -> (isStream: Bool, ahead: Range<UInt64>) {
+        guard length <= Self.largestRead else { return (false, 0..<0) }
         clock += 1
         let end = offset + length
         guard
@@ -31,24 +35,24 @@ struct StreamDetector {
             })
         else {
             begin(Stream(next: end, announced: end, lastUse: clock))
-            return 0..<0
+            return (false, 0..<0)
         }
         var stream = streams[index]
         defer { streams[index] = stream }
         stream.lastUse = clock
-        guard end > stream.next else { return 0..<0 }
+        guard end > stream.next else { return (true, 0..<0) }
         stream.next = end
         stream.announced = max(stream.announced, end)
         if stream.window == 0 { stream.window = max(Self.smallestWindow, min(2 * length, Self.largestWindow)) }
         // In halves of the window, so that there is not a bit to be done for each read.
-        guard stream.announced - end <= stream.window / 2 else { return 0..<0 }
+        guard stream.announced - end <= stream.window / 2 else { return (true, 0..<0) }
         let target = min(diskSize, end + stream.window)
-        guard target > stream.announced else { return 0..<0 }
+        guard target > stream.announced else { return (true, 0..<0) }
         defer {
             stream.announced = target
             stream.window = min(2 * stream.window, Self.largestWindow)
         }
-        return stream.announced..<target
+        return (true, stream.announced..<target)
     }
 
     /// Whether a stream has just read beyond this place: what lies before it comes too late.

@@ -10,6 +10,8 @@ final class ClientList: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    var all: [NBDConnection] { state.withLock { Array($0.connections.values) } }
+
     var count: Int { state.withLock { $0.connections.count } }
 
     /// Keeps a connection until it is removed.

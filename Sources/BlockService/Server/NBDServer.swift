@@ -21,15 +21,18 @@ package final class NBDServer: Sendable {
     private let listener: Listener
     private let clients: ClientList
     private let workers: WorkerPool
+    private let watchdog: Watchdog
 
     private init(
-        socketPath: String, table: NBDExportTable, listener: Listener, clients: ClientList, workers: WorkerPool
+        socketPath: String, table: NBDExportTable, listener: Listener, clients: ClientList, workers: WorkerPool,
+        watchdog: Watchdog
     ) {
         self.socketPath = socketPath
         self.table = table
         self.listener = listener
         self.clients = clients
         self.workers = workers
+        self.watchdog = watchdog
     }
 
     /// Creates the socket (mode 0600) and serves from now on.
@@ -47,29 +50,40 @@ package final class NBDServer: Sendable {
         let clients = ClientList(limit: limits.connections)
         let workers = WorkerPool(threads: limits.threads)
         let memory = MemoryPool(limit: limits.bytesPerConnection)
+        let watchdog = Watchdog()
         let listener = Listener(try UnixSocket.listen(path: socketPath))
-        let isStarted = listener.start { descriptor in
-            let connection = NBDConnection(
-                descriptor, table: table, memory: memory, workers: workers, limits: limits, onFailure: onFailure)
-            guard clients.add(connection) else {
-                close(descriptor)
-                return
-            }
-            let isServed = SystemThread.start {
-                connection.run()
-                clients.remove(connection)
-            }
-            if !isServed {
-                clients.remove(connection)
-                close(descriptor)
+        let isWatched = watchdog.start { tick in
+            for connection in clients.all {
+                connection.replaceSlowReceiver(at: tick) { clients.remove(connection) }
             }
         }
+        let isStarted =
+            isWatched
+            && listener.start { descriptor in
+                let connection = NBDConnection(
+                    descriptor, table: table, memory: memory, workers: workers, watchdog: watchdog, limits: limits,
+                    onFailure: onFailure)
+                guard clients.add(connection) else {
+                    close(descriptor)
+                    return
+                }
+                let isServed = SystemThread.start {
+                    connection.run { clients.remove(connection) }
+                }
+                if !isServed {
+                    clients.remove(connection)
+                    close(descriptor)
+                }
+            }
         guard isStarted else {
+            watchdog.stop()
             unlink(socketPath)
             throw BlockServiceError(
                 .cannotListen, "cannot serve \(socketPath): the system has no thread for it; end other programs")
         }
-        return NBDServer(socketPath: socketPath, table: table, listener: listener, clients: clients, workers: workers)
+        return NBDServer(
+            socketPath: socketPath, table: table, listener: listener, clients: clients, workers: workers,
+            watchdog: watchdog)
     }
 
     /// The address of an export, as qemu-img, libnbd and QEMU's backing files take it.
@@ -88,10 +102,11 @@ package final class NBDServer: Sendable {
     /// Closes the socket and all connections, waits for requests that have begun, and removes the socket's file.
     package func stop() async {
         await withCheckedContinuation { continuation in
-            let stop: @Sendable () -> Void = { [socketPath, listener, clients, workers] in
+            let stop: @Sendable () -> Void = { [socketPath, listener, clients, workers, watchdog] in
                 if listener.stop() { unlink(socketPath) }
                 clients.stop()
                 workers.stop()
+                watchdog.stop()
                 continuation.resume()
             }
             // It waits for other threads, so it has one of its own.

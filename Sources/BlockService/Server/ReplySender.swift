@@ -50,6 +50,9 @@ final class ReplySender: Sendable {
 
     var isAlive: Bool { state.withLock { !$0.isDead } }
 
+    /// Whether only one request is in flight.
+    var isLone: Bool { state.withLock { $0.requests == 1 } }
+
     // MARK: Room
 
     /// Counts a request, if there is room for it.
