@@ -140,7 +140,7 @@ import Testing
             [(TreeKind.disk, disk), (.memory, memory)].map { kind, bytes in
                 .image(
                     RepairImage(kind: kind, length: UInt64(bytes.count)) { offset, buffer in
-                        buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
+                        copyPart(of: bytes, at: Int(offset), to: buffer)
                     })
             }
         }
@@ -262,4 +262,10 @@ import Testing
         }
         #expect(number > 60)
     }
+}
+
+/// Not inlined; see Tests/check-machine-code.
+@inline(never)
+private func copyPart(of bytes: [UInt8], at offset: Int, to buffer: UnsafeMutableRawBufferPointer) {
+    buffer.copyBytes(from: bytes[offset..<offset + buffer.count])
 }

@@ -11,6 +11,8 @@ protocol FuzzTarget: SendableMetatype {
 /// Every target.
 let targets: [any FuzzTarget.Type] = [
     PackTarget.self, IndexTarget.self, NodeTarget.self, CommitTarget.self, StreamTarget.self, PartitionTarget.self,
+    Qcow2Target.self,
+    NBDTarget.self,
 ]
 
 /// Ends the process, so that libFuzzer keeps the input.

@@ -79,7 +79,11 @@ private struct BytesReader: DiskReader {
     let bytes: [UInt8]
     var size: UInt64 { UInt64(bytes.count) }
 
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        buffer.copyBytes(from: bytes[Int(offset)..<Int(offset) + buffer.count])
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws { copy(Int(offset), buffer) }
+
+    /// Not inlined; see Tests/check-machine-code.
+    @inline(never)
+    private func copy(_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) {
+        buffer.copyBytes(from: bytes[offset..<offset + buffer.count])
     }
 }
