@@ -39,7 +39,7 @@ import Testing
             truncate -s 40M a.raw; echo 'start=2048, size=49152' | sfdisk -q a.raw
             dd if=part of=a.raw bs=1M seek=1 conv=notrunc status=none
             echo longer than it was > content
-            printf 'rm /etc/name\\ncd /etc\\nwrite content name\\nrm /f7\\nmkdir /new\\n' | debugfs -w -f - part
+            printf 'rm f7\\nmkdir new\\nrm /etc/name\\ncd /etc\\nwrite content name\\n' | debugfs -w -f - part
             cp --sparse=always a.raw b.raw; dd if=part of=b.raw bs=1M seek=1 conv=notrunc status=none
             """)
         try await home.stemma("vm", "create", "A", "--disk", path + "/a.raw")
