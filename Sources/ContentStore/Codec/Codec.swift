@@ -212,14 +212,21 @@ final class CodecContext: @unchecked Sendable {
         return madeDecompressor
     }
 
-    /// Sets the level. At level 1 the table is made half as large as usual, so that it fits the fastest cache of a core, and matches may
-    /// be a byte shorter, which makes up for it: measured on a disk of files, 3 % faster and as small.
+    /// Sets the level, and at the lowest two the table and the shortest match, so that the table fits the fastest caches of a core. Measured
+    /// on a disk of files in frames of 256 KiB, against the library's own choice: level 1 is 3 % faster and as small, level 2 is 5 % slower
+    /// and 1.2 % smaller.
     fileprivate static func prepare(_ compressor: OpaquePointer, level: Int32) {
         ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters)
         ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, level)
-        if level == 1 {
-            ZSTD_CCtx_setParameter(compressor, ZSTD_c_hashLog, 13)
-            ZSTD_CCtx_setParameter(compressor, ZSTD_c_minMatch, 5)
+        let table: (hashLog: Int32, minMatch: Int32)? =
+            switch level {
+            case 1: (13, 5)
+            case 2: (14, 4)
+            default: nil
+            }
+        if let table {
+            ZSTD_CCtx_setParameter(compressor, ZSTD_c_hashLog, table.hashLog)
+            ZSTD_CCtx_setParameter(compressor, ZSTD_c_minMatch, table.minMatch)
         }
     }
 
