@@ -156,6 +156,20 @@ import Workflow
         for round in 0..<40 { #expect(try byte(stemma, "disk0", at: UInt64(round) * 4096) == UInt8(round + 1)) }
     }
 
+    /// A crash while the file `origin` was written leaves another one beside it.
+    @Test func leftoversOfACrashAreDiscarded() async throws {
+        let home = try TemporaryHome()
+        let stemma = home.stemma
+        let old = try createVM(stemma)
+        try note(stemma, [old.digest])
+        let disk = try overlay(stemma, "disk0", on: old)
+        try write(1, at: 4096, to: disk)
+        try disk.close()
+        try Data("half".utf8).write(to: URL(fileURLWithPath: stemma.home.writes(vm.text) + "/.dat.nosync1.x"))
+        try stemma.discardWrites(to: vm)
+        #expect(!FileManager.default.fileExists(atPath: stemma.home.writes(vm.text)))
+    }
+
     /// A commit that changes nothing leaves no layer behind.
     @Test func whatIsWrittenAsItWasIsForgotten() async throws {
         let home = try TemporaryHome()

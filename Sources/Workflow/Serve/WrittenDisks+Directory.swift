@@ -1,6 +1,7 @@
 import BlockService
 import ContentStore
 import Foundation
+import Glibc
 import Lineage
 
 /// The directory of the overlays, with a directory for each disk and the file `origin`.
@@ -45,6 +46,9 @@ extension WrittenDisks {
         return Array(all[...newest])
     }
 
+    /// Writes the file `origin`, durably.
+    ///
+    /// - Throws: `.io`.
     static func note(_ bases: [Digest], in directory: String) throws {
         do {
             try FileManager.default.createDirectory(
@@ -54,12 +58,24 @@ extension WrittenDisks {
         } catch {
             throw WorkflowError(.io, "\(directory) cannot be written: \(error.localizedDescription)")
         }
+        // The bytes are durable by now, their name is not.
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { if descriptor >= 0 { Glibc.close(descriptor) } }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
+            throw WorkflowError(.io, "\(directory) cannot be synchronized: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// Deletes overlays that nobody has open.
     static func discard(_ directory: String) throws {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] where name != originFile {
-            try OverlaySource.remove(at: directory + "/" + name)
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
+            // Besides overlays there is the file `origin`, or one that a crash left of its making.
+            var isDirectory: ObjCBool = false
+            let path = directory + "/" + name
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
+                continue
+            }
+            try OverlaySource.remove(at: path)
         }
         do {
             try FileManager.default.removeItem(atPath: directory)
