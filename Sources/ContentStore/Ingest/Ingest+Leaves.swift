@@ -1,9 +1,9 @@
 /// The unit in which leaves are hashed and compressed.
 enum LeafBatch {
     /// Bytes of a full batch.
-    static let size = 16 << 20
+    static let size = 8 << 20
     /// How many pieces a batch is cut into, so that several threads have something to do.
-    static let pieces = 64
+    static let pieces = 32
 }
 
 extension Ingest {
