@@ -198,7 +198,8 @@ private struct FrozenFileSystem: FileSystem {
         if refuse(path) { throw SystemCallError("unlink", EROFS) }
         try real.unlink(path)
     }
-    func makeDirectory(_ path: String) throws(SystemCallError) { throw SystemCallError("mkdir", EROFS) }
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) { throw SystemCallError("mkdir", EROFS) }
+    func mode(of path: String) throws(SystemCallError) -> UInt32 { try real.mode(of: path) }
     func entries(of path: String) throws(SystemCallError) -> [String] { try real.entries(of: path) }
     func lock(_ descriptor: Int32, exclusive: Bool, wait: Bool) throws(SystemCallError) -> Bool {
         try real.lock(descriptor, exclusive: exclusive, wait: wait)

@@ -185,7 +185,7 @@ final class CollectorLock {
 
     init(_ store: ContentStore) throws(StoreError) {
         file = try FileDescriptor(
-            store.layout.collectorLock, flags: O_RDWR | O_CREAT, in: store.fileSystem,
+            store.layout.collectorLock, flags: O_RDWR | O_CREAT, mode: store.layout.fileMode, in: store.fileSystem,
             "opening the lock of the collector")
         guard try file.lock(exclusive: true, wait: false) else {
             throw StoreError(

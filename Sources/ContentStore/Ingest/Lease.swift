@@ -59,7 +59,8 @@ package final class Lease: Sendable {
         let id = StoreLayout.uniqueName()
         let path = "\(store.layout.leases)/\(id)"
         let spare = store.layout.temporary("\(id).lease")
-        var file = try TemporaryFile(named: spare, in: store.layout.leases, fileSystem: store.fileSystem)
+        var file = try TemporaryFile(
+            named: spare, in: store.layout.leases, mode: store.layout.fileMode, fileSystem: store.fileSystem)
         guard try file.descriptor.lock(exclusive: true, wait: true) else {
             throw StoreError(.busy, "a lease just made is locked by somebody else", path: path)
         }

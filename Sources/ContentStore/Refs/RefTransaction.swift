@@ -9,7 +9,8 @@ struct RefTransaction: ~Copyable {
 
     init(_ store: ContentStore) throws(StoreError) {
         let lock = try FileDescriptor(
-            store.layout.refsLock, flags: O_RDWR | O_CREAT, in: store.fileSystem, "opening the lock of the refs")
+            store.layout.refsLock, flags: O_RDWR | O_CREAT, mode: store.layout.fileMode, in: store.fileSystem,
+            "opening the lock of the refs")
         _ = try lock.lock(exclusive: true, wait: true)
         self.store = store
         self.lock = lock

@@ -57,7 +57,7 @@ struct Repair {
         guard !bad.isEmpty else { return }
         let system = store.fileSystem
         do {
-            try system.makeDirectory(store.layout.quarantine)
+            try system.makeDirectory(store.layout.quarantine, mode: store.layout.directoryMode)
         } catch {
             guard error.number == EEXIST else {
                 throw StoreError(error, "making a directory", path: store.layout.quarantine)
