@@ -41,6 +41,15 @@ final class CatalogKeeper: Sendable {
         return try replace(try load(reusing: catalog, distrusting: Set(bad.compactMap(\.name))))
     }
 
+    /// Looks at the directories again, and checks every index not checked before: for whoever deletes or moves by what they say. Reading
+    /// finds out by itself when an index is wrong.
+    func checkedCatalog() throws(StoreError) -> Catalog {
+        var catalog = try reload()
+        // What is new after a repair was not checked either.
+        while let repaired = try repair(catalog) { catalog = repaired }
+        return catalog
+    }
+
     /// The indexes on disk that are damaged, also those that no look-up uses because of it.
     func damagedIndexes() throws(StoreError) -> [Digest] {
         var damaged: [Digest] = []

@@ -43,7 +43,8 @@ extension ContentStore {
         var report = CollectReport()
         report.isDryRun = true
         var marker = Marker(
-            self, try keeper.reload(), preferred: [], toleratesDamage: options.toleratesDamage, progress: progress)
+            self, try keeper.checkedCatalog(), preferred: [], toleratesDamage: options.toleratesDamage,
+            progress: progress)
         let roots = try Roots(self, options, own: nil)
         try marker.mark(roots)
         let plan = CollectPlan(marker.live, options, kept: [])
