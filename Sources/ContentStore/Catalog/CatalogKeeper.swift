@@ -151,7 +151,8 @@ final class CatalogKeeper: Sendable {
         }
         for id in catalog.uncovered {
             do throws(StoreError) {
-                fresh.append(try indexOfPack(id, path: layout.pack(id)))
+                let (index, isFinal) = try indexOfPack(id, path: layout.pack(id))
+                if isFinal { fresh.append(index) } else { files.append((index, nil, true)) }
             } catch {
                 // Deleted meanwhile.
                 guard error.code == .notFound else { throw error }
@@ -164,16 +165,21 @@ final class CatalogKeeper: Sendable {
     }
 
     /// Makes the index of a pack from the pack.
-    private func indexOfPack(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
+    ///
+    /// - Returns: the index, and whether it is as good as it gets: not when the disk could not read all that is needed for it, which it may
+    ///   the next time.
+    private func indexOfPack(_ id: Digest, path: String) throws(StoreError) -> (index: IndexFile, isFinal: Bool) {
         let pack = try PackFile(path, in: fileSystem)
-        let entries = try pack.contents().entries.map { IndexEntry(digest: $0.digest, place: $0.place, pack: 0) }
-        return try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries)
+        let contents = try pack.contents()
+        let entries = contents.entries.map { IndexEntry(digest: $0.digest, place: $0.place, pack: 0) }
+        let index = try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries)
+        return (index, contents.damage?.code != .io)
     }
 
     /// The index of a pack in the trash: made when it is first asked for, and kept while it is asked for again.
     func trashIndex(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
         if let index = trashIndexes.withLock({ $0.value(for: id) }) { return index }
-        let index = try indexOfPack(id, path: path)
+        let index = try indexOfPack(id, path: path).index
         trashIndexes.withLock { $0.insert(index, for: id, cost: index.size) }
         return index
     }
