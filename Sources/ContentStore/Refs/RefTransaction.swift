@@ -88,9 +88,10 @@ struct RefTransaction: ~Copyable {
     /// The present values, if they are as expected and all that the new ones need is in the store.
     private func check(_ changes: [RefChange]) throws(StoreError) -> [Digest?] {
         var olds: [Digest?] = []
-        var names: Set<String> = []
+        // By their bytes, as their files are: strings are equal when they only look the same.
+        var names: Set<[UInt8]> = []
         for change in changes {
-            guard names.insert(change.name).inserted else {
+            guard names.insert(Array(change.name.utf8)).inserted else {
                 throw StoreError(.invalid, "ref \(change.name) is to be changed twice at once")
             }
             var old: Digest?
