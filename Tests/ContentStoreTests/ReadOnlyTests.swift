@@ -122,6 +122,22 @@ import Testing
         #expect(try everything(path) == before)
     }
 
+    @Test func nothingIsCollected() throws {
+        let lineage = try lineage(603)
+        let store = try ContentStore.open(at: lineage.store.path, access: .readOnly)
+        let before = try everything(store.path)
+        let attempts: [() throws -> Void] = [
+            { _ = try store.collect() }, { _ = try store.repack() }, { _ = try store.recompress(.lz4) },
+        ]
+        for attempt in attempts {
+            let error = #expect(throws: StoreError.self) { try attempt() }
+            #expect(error?.code == .permission)
+            #expect(error?.message.contains("open for reading only") == true)
+        }
+        #expect(try store.collect(CollectOptions(isDryRun: true)).isDryRun)
+        #expect(try everything(store.path) == before)
+    }
+
     @Test func aStoreIsMoved() throws {
         let lineage = try lineage(603)
         let old = lineage.store

@@ -24,7 +24,8 @@ struct RefTransaction: ~Copyable {
             try fileSystem.entries(of: layout.temporary)
         }
         for name in leftovers where name.hasPrefix("ref-") { try? fileSystem.unlink(layout.temporary(name)) }
-        for file in try operationFiles() where file.hasSuffix(RefTransaction.pendingSuffix) {
+        for file in try operationFiles()
+        where file.hasSuffix(RefTransaction.pendingSuffix) && ContentStore.operationNumber(inFile: file) != nil {
             let path = "\(layout.operations)/\(file)"
             do throws(StoreError) {
                 try complete(try store.operation(inFile: file))

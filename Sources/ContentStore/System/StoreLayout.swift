@@ -50,11 +50,17 @@ struct StoreLayout: Sendable {
         return digest
     }
 
+    /// Whether a name is one that ``uniqueName()`` may have made.
+    static func isUniqueName(_ name: some StringProtocol) -> Bool {
+        name.utf8.count == 32 && name.utf8.allSatisfy(hexadecimalDigits.contains)
+    }
+
+    private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
+
     /// 32 hexadecimal digits that nobody else has.
     static func uniqueName() -> String {
         var generator = SystemRandomNumberGenerator()
-        let digits = Array("0123456789abcdef".utf8)
-        let characters = (0..<32).map { _ in digits[Int(generator.next() & 15)] }
+        let characters = (0..<32).map { _ in hexadecimalDigits[Int(generator.next() & 15)] }
         return String(decoding: characters, as: UTF8.self)
     }
 }
