@@ -9,7 +9,8 @@ struct RefTransaction: ~Copyable {
 
     init(_ store: ContentStore) throws(StoreError) {
         let lock = try FileDescriptor(
-            store.layout.refsLock, flags: O_RDWR | O_CREAT, in: store.fileSystem, "opening the lock of the refs")
+            store.layout.refsLock, flags: O_RDWR | O_CREAT, mode: store.layout.fileMode, in: store.fileSystem,
+            "opening the lock of the refs")
         _ = try lock.lock(exclusive: true, wait: true)
         self.store = store
         self.lock = lock
@@ -23,7 +24,8 @@ struct RefTransaction: ~Copyable {
             try fileSystem.entries(of: layout.temporary)
         }
         for name in leftovers where name.hasPrefix("ref-") { try? fileSystem.unlink(layout.temporary(name)) }
-        for file in try operationFiles() where file.hasSuffix(RefTransaction.pendingSuffix) {
+        for file in try operationFiles()
+        where file.hasSuffix(RefTransaction.pendingSuffix) && ContentStore.operationNumber(inFile: file) != nil {
             let path = "\(layout.operations)/\(file)"
             do throws(StoreError) {
                 try complete(try store.operation(inFile: file))
@@ -87,9 +89,10 @@ struct RefTransaction: ~Copyable {
     /// The present values, if they are as expected and all that the new ones need is in the store.
     private func check(_ changes: [RefChange]) throws(StoreError) -> [Digest?] {
         var olds: [Digest?] = []
-        var names: Set<String> = []
+        // By their bytes, as their files are: strings are equal when they only look the same.
+        var names: Set<[UInt8]> = []
         for change in changes {
-            guard names.insert(change.name).inserted else {
+            guard names.insert(Array(change.name.utf8)).inserted else {
                 throw StoreError(.invalid, "ref \(change.name) is to be changed twice at once")
             }
             var old: Digest?
