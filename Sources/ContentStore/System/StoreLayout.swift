@@ -60,7 +60,9 @@ struct StoreLayout: Sendable {
     /// 32 hexadecimal digits that nobody else has.
     static func uniqueName() -> String {
         var generator = SystemRandomNumberGenerator()
-        let characters = (0..<32).map { _ in hexadecimalDigits[Int(generator.next() & 15)] }
+        // Each number is a system call.
+        let numbers = [generator.next(), generator.next()]
+        let characters = (0..<32).map { hexadecimalDigits[Int(numbers[$0 / 16] >> UInt64($0 % 16 * 4) & 15)] }
         return String(decoding: characters, as: UTF8.self)
     }
 }
