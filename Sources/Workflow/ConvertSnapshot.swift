@@ -61,7 +61,7 @@ extension Stemma {
 
     /// The CPU model for the translator: the same where the guest ran on one that the translator has, else everything that
     /// the translator can do, because a guest may use any feature that it saw when it booted.
-    private func targetCPU(for cpu: String, capture: CaptureModel) -> String {
+    func targetCPU(for cpu: String, capture: CaptureModel) -> String {
         cpu == capture.kvmArgument ? capture.targetArgument : "max"
     }
 }
