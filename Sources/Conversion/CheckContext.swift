@@ -14,6 +14,8 @@ package struct CheckContext: Sendable {
     package var origin: SnapshotOrigin
     /// What was found of the kernel's log in RAM; nil if RAM was not searched.
     package var kernelLog: [KernelLogEvidence]?
+    /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
+    package var memory: (any GuestMemory)?
     /// CPU with which the snapshot could be taken again, for the remedies.
     package var captureModel: CaptureModel
 
@@ -21,14 +23,16 @@ package struct CheckContext: Sendable {
     ///
     /// - Parameters:
     ///   - origin: who ran the guest, if that is known from elsewhere.
+    ///   - memory: the guest's RAM, where it can be read.
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
-        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
+        memory: (any GuestMemory)? = nil, kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
+        self.memory = memory
         self.kernelLog = kernelLog
         cpus = try stream.cpus()
         guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
