@@ -42,5 +42,5 @@ package protocol SnapshotFix: Sendable {
 /// The fixes of the product that need RAM.
 package enum SnapshotFixes {
     /// By their ids; no id is also one of ``StreamFixes``.
-    package static let all: [String: any SnapshotFix] = [:]
+    package static let all: [String: any SnapshotFix] = LinuxRepairs.all.mapValues { $0 }
 }

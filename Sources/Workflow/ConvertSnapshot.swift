@@ -44,8 +44,9 @@ extension Stemma {
         let snapshot = try catalogue.snapshot(reference)
         try catalogue.requireFree(snapshot: name, of: reference.vm)
         let target = try await translator(installation())
-        let context = try await checkContext(snapshot, target: target)
-        let result = try SnapshotConverter().convert(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: target, policy: policy)
+        let result = try SnapshotConverter().convert(context, policy: policy)
 
         let ingest = try store.beginIngest(label: "convert \(reference)")
         var commit = snapshot.commit.successor(
