@@ -14,6 +14,7 @@ extension ConversionPolicy {
         guard let root else { throw ConversionError(.policy, "the policy is empty", place: name) }
         let reader = PolicyReader(name: name)
         var rules: [String: Rule] = [:]
+        var repairs = Repairs.none
         var hasVersion = false
         for (key, value) in try reader.mapping(root, "the policy") {
             switch try reader.text(key) {
@@ -24,12 +25,18 @@ extension ConversionPolicy {
                 for (id, rule) in try reader.mapping(value, "\"checks\"") {
                     rules[try reader.text(id)] = try reader.rule(id, rule)
                 }
+            case "repairs":
+                let word = try reader.text(value)
+                guard let known = Repairs(rawValue: word) else {
+                    throw reader.error(value, "unknown repairs \"\(word)\"; known are none and linux")
+                }
+                repairs = known
             case let other:
-                throw reader.error(key, "unknown key \"\(other)\"; known are version and checks")
+                throw reader.error(key, "unknown key \"\(other)\"; known are version, repairs and checks")
             }
         }
         guard hasVersion else { throw reader.error(root, "the policy needs 'version: 1'") }
-        self.init(rules: rules)
+        self.init(rules: rules, repairs: repairs)
     }
 }
 
@@ -72,7 +79,7 @@ private struct PolicyReader {
                 }
                 rule.severity = level
             case "fix":
-                guard check.fix != nil else { throw error(key, "\(name) has no fix") }
+                guard check.fix != nil || check.repair != nil else { throw error(key, "\(name) has no fix") }
                 switch try text(value) {
                 case "allow": rule.allowsFix = true
                 case "forbid": rule.allowsFix = false

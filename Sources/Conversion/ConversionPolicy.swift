@@ -36,11 +36,24 @@ package struct ConversionPolicy: Sendable, Hashable {
         }
     }
 
+    /// Operating systems that repairs may change from within.
+    package enum Repairs: String, Sendable, Hashable, CaseIterable {
+        /// Only state outside of the guest's software is changed.
+        case none
+        /// The kernel of a Linux guest may be changed in RAM.
+        case linux
+    }
+
     /// Rules by the ids of checks.
     package var rules: [String: Rule]
+    /// Which repairs may be applied to findings that are fatal without them.
+    package var repairs: Repairs
 
     /// Makes a policy.
-    package init(rules: [String: Rule]) { self.rules = rules }
+    package init(rules: [String: Rule], repairs: Repairs = .none) {
+        self.rules = rules
+        self.repairs = repairs
+    }
 
     /// The rule of a check.
     package func rule(_ check: String) -> Rule { rules[check] ?? Rule() }

@@ -8,6 +8,8 @@ package protocol SnapshotCheck: Sendable {
     var title: String { get }
     /// Id of the fix for its fixable findings, if there is one.
     var fix: String? { get }
+    /// Id of the ``LinuxRepair`` for its fatal findings, if there is one.
+    var repair: String? { get }
 
     /// Looks at a snapshot; an empty result means that nothing was found.
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding]
@@ -15,6 +17,7 @@ package protocol SnapshotCheck: Sendable {
 
 extension SnapshotCheck {
     package var fix: String? { nil }
+    package var repair: String? { nil }
 
     /// A finding of this check.
     func finding(

@@ -60,22 +60,42 @@ extension Stemma {
     /// Checks whether the installed QEMU's translator can go on with a snapshot.
     package func check(_ reference: Reference, policy: PolicySource) async throws -> CheckReport {
         let snapshot = try catalogue.snapshot(reference)
-        let context = try await checkContext(snapshot, target: translator(installation()))
-        return try SnapshotConverter().check(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: translator(installation()), policy: policy)
+        return try SnapshotConverter().check(context, policy: policy)
     }
 
     /// What the checks look at: device sections, what the commit knows, and the log in the guest's memory.
-    func checkContext(_ snapshot: NamedCommit, target: TargetProfile) async throws -> CheckContext {
+    func checkContext(
+        _ snapshot: NamedCommit, target: TargetProfile, policy: ConversionPolicy = .standard
+    ) async throws -> CheckContext {
         let state = try machineState(of: snapshot)
         let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
-        return try CheckContext(
+        var context = try CheckContext(
             stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
-            kernelLog: try kernelLog(of: state), vendor: hostVendor)
+            memory: try guestMemory(of: state), vendor: hostVendor)
+        // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
+        if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
+        if context.kernel == nil { context.kernelLog = try kernelLog(of: state) }
+        return context
     }
 
     /// The vendor of this machine's CPU, for advice about taking snapshots.
     var hostVendor: CPUVendor {
         CPUVendor(cpuinfo: (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "") ?? .intel
+    }
+
+    /// The guest's RAM by guest-physical address, or nil where the machine's memory map is not known.
+    private func guestMemory(of state: StoredMachineState) throws -> SnapshotMemory? {
+        guard let block = state.stream.mainRAM, let root = state.ram[block.idstr] else { return nil }
+        let store = store
+        do {
+            return try SnapshotMemory(state.stream) { _, page, buffer in
+                try store.page(root, index: page, into: buffer) ? .data : .zero
+            }
+        } catch let error where error.code == .unsupported {
+            return nil
+        }
     }
 
     /// Searches the guest's main memory. Only several CPUs make its log matter.

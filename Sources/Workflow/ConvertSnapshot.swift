@@ -17,7 +17,8 @@ package struct ConvertReport: Sendable, Codable {
 
     package var text: String {
         var lines = fixes.map { fix in
-            "fixed \(fix.check) (\(fix.fix)): " + fix.changes.map(\.text).joined(separator: "; ")
+            "fixed \(fix.check) (\(fix.fix)): "
+                + (fix.changes.map(\.text) + fix.memory.map(\.text)).joined(separator: "; ")
         }
         if fixes.isEmpty { lines.append("nothing had to be fixed") }
         lines.append("\(snapshot) can be resumed by \(after.target) with -cpu \(cpu)")
@@ -31,19 +32,26 @@ extension StreamChange {
     }
 }
 
+extension MemoryChange {
+    fileprivate var text: String {
+        "RAM 0x\(String(address, radix: 16)) (\(subject)) \(Self.text(before)) → \(Self.text(after))"
+    }
+}
+
 extension Stemma {
     /// Makes a new snapshot, which the translator resumes, of one that was taken under KVM. The old one stays.
     package func convert(_ reference: Reference, as name: Name, policy: PolicySource) async throws -> ConvertReport {
         let snapshot = try catalogue.snapshot(reference)
         try catalogue.requireFree(snapshot: name, of: reference.vm)
         let target = try await translator(installation())
-        let context = try await checkContext(snapshot, target: target)
-        let result = try SnapshotConverter().convert(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: target, policy: policy)
+        let result = try SnapshotConverter().convert(context, policy: policy)
 
         let ingest = try store.beginIngest(label: "convert \(reference)")
         var commit = snapshot.commit.successor(
             .convert, of: snapshot.digest, message: "Converted for \(target.name)")
-        commit.ram = snapshot.commit.ram
+        commit.ram = try MachineStateIngest(ingest: ingest).edit(snapshot.commit.ram, result)
         commit.state = try MachineStateIngest(ingest: ingest).put(result.stream)
         var configuration = try configuration(of: snapshot.commit, named: reference.description)
         configuration.cpu = targetCPU(for: configuration.cpu, capture: context.captureModel)

@@ -4,6 +4,7 @@ import VMState
 struct DeadlineTimerCheck: SnapshotCheck {
     let id = "C09"
     let title = "LAPIC timer mode"
+    var repair: String? { LAPICOneShotRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         guard !context.target.hasTSCDeadline else { return [] }

@@ -4,6 +4,7 @@ import VMState
 struct X2APICCheck: SnapshotCheck {
     let id = "C10"
     let title = "x2APIC mode"
+    var repair: String? { XAPICRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         var evidence: [Finding.Evidence] = []
