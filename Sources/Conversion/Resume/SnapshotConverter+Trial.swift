@@ -1,25 +1,15 @@
-import VMState
-
 extension SnapshotConverter {
-    /// Applies every fix that belongs to a fixable finding, whatever else was found: for a trial that shows what remains.
+    /// Converts whatever can be converted, for a trial that shows what remains: fatal findings count as warnings, and fixes are
+    /// those that the policy allows.
     ///
-    /// - Returns: the checks whose fixes were applied, in order.
-    package func applyAllFixes(
-        to stream: inout MigrationStream, for report: CheckReport
-    ) throws(ConversionError) -> [String] {
-        var applied: [String] = []
-        var checks: [String] = []
-        stream.discardRecordLog()
-        for finding in report.findings(.fixable) {
-            guard let id = finding.fix, !applied.contains(id), let fix = StreamFixes.all[id] else { continue }
-            do throws(VMStateError) {
-                _ = try fix.apply(to: &stream)
-            } catch {
-                throw ConversionError(.stream, "the fix \(id) failed", findings: [finding], cause: "\(error)")
-            }
-            applied.append(id)
-            checks.append(finding.check)
-        }
-        return checks
+    /// - Parameter report: the check of the same snapshot under the same policy.
+    /// - Returns: nil when nothing can be fixed.
+    package func convertOnTrial(
+        _ context: CheckContext, policy: ConversionPolicy, after report: CheckReport
+    ) throws(ConversionError) -> Result? {
+        guard !report.findings(.fixable).isEmpty else { return nil }
+        var lenient = policy
+        for finding in report.findings(.fatal) { lenient.rules[finding.check, default: .init()].severity = .warning }
+        return try convert(context, policy: lenient)
     }
 }

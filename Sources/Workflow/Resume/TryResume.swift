@@ -70,53 +70,70 @@ extension Stemma {
     ) async throws -> TrialReport {
         let snapshot = try catalogue.snapshot(reference)
         let target = try await translator(installation())
-        let context = try await checkContext(snapshot, target: target)
-        let report = try SnapshotConverter().check(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: target, policy: policy)
+        let report = try SnapshotConverter().check(context, policy: policy)
         var trial = TrialReport(snapshot: reference.description, predicted: report.verdict)
         let state = try machineState(of: snapshot)
+        // It resumes with the CPU that a conversion would give it, because the one that it had may be KVM's alone.
+        var configuration = try configuration(of: snapshot.commit, named: reference.description)
+        if snapshot.commit.edge != .convert {
+            configuration.cpu = targetCPU(for: configuration.cpu, capture: context.captureModel)
+        }
+        let resume = TrialResume(
+            stemma: self, snapshot: snapshot, reference: reference, configuration: configuration,
+            installation: try installation(), findings: report.findings, watch: watch)
 
         progress.step("trying \(reference) as it was saved")
-        let first = try await attempt("as saved", state, of: snapshot, reference, watch, findings: report.findings)
+        let first = try await resume.attempt("as saved", state)
         trial.attempts.append(first)
-        guard !first.lives else { return trial }
-        var stream = state.stream
-        let fixes = try SnapshotConverter().applyAllFixes(to: &stream, for: report)
-        guard !fixes.isEmpty else { return trial }
+        guard !first.lives,
+            let result = try SnapshotConverter().convertOnTrial(context, policy: policy, after: report)
+        else { return trial }
+        let fixes = result.fixes.map(\.check)
         progress.step("trying \(reference) with the fixes of \(fixes.joined(separator: ", "))")
-        let fixed = StoredMachineState(stream: stream, ram: state.ram, store: store)
-        var second = try await attempt("with fixes", fixed, of: snapshot, reference, watch, findings: report.findings)
+        // Pages that the fixes changed go into the store, but no name leads to them: the next collection frees them.
+        let ingest = try store.beginIngest(label: "check --trial \(reference)")
+        let ram = try MachineStateIngest(ingest: ingest).edit(state.ram, result)
+        try ingest.flush()
+        var second = try await resume.attempt(
+            "with fixes", StoredMachineState(stream: result.stream, ram: ram, store: store))
+        withExtendedLifetime(ingest) {}
         second.fixes = fixes
         trial.attempts.append(second)
         return trial
     }
+}
 
-    private func attempt(
-        _ name: String, _ state: StoredMachineState, of snapshot: NamedCommit, _ reference: Reference, _ watch: Duration,
-        findings: [Finding]
-    ) async throws -> TrialReport.Attempt {
+/// Resumes states of one snapshot.
+private struct TrialResume: Sendable {
+    let stemma: Stemma
+    let snapshot: NamedCommit
+    let reference: Reference
+    let configuration: MachineConfiguration
+    let installation: QEMUInstallation
+    let findings: [Finding]
+    let watch: Duration
+
+    func attempt(_ name: String, _ state: StoredMachineState) async throws -> TrialReport.Attempt {
         var request = RunRequest(reference, mode: .prep)
         request.isHeadless = true
         request.isTrial = true
-        let installation = try installation()
-        let target = try await translator(installation)
-        var configuration = try await configuration(for: request, from: snapshot, installation: installation)
-        let context = try await checkContext(snapshot, target: target)
-        if snapshot.commit.edge != .convert {
-            configuration.cpu = targetCPU(for: configuration.cpu, capture: context.captureModel)
-        }
         let run = try RunDirectory.create(
-            under: home.runs, name: "\(reference.vm)#trial", purpose: "trial", exclusive: false)
+            under: stemma.home.runs, name: "\(reference.vm)#trial", purpose: "trial", exclusive: false)
         let session = RunSession(
-            stemma: self, request: request, origin: snapshot, configuration: configuration, run: run,
+            stemma: stemma, request: request, origin: snapshot, configuration: configuration, run: run,
             installation: installation, memory: .anonymous(state), title: "\(reference)")
         let outcome = ResultBox<ResumeDiagnosis>()
         var attempt = TrialReport.Attempt(state: name)
+        let (findings, watch) = (findings, watch)
         do {
             let result = try await Interruption.cancelling {
                 try await session.execute { process, _ in
-                    let watched = try await WatchedGuest.start(process, for: watch) {
-                        let explanation = $0.symptom?.explanation(findings: findings)
-                        return ResumeDiagnosis(verdict: $0.verdict, observation: $0, explanation: explanation)
+                    let watched = try await WatchedGuest.start(process, for: watch) { observation in
+                        let explanation = observation.symptom?.explanation(findings: findings)
+                        return ResumeDiagnosis(
+                            verdict: observation.verdict, observation: observation, explanation: explanation)
                     }
                     outcome.set(try await watched.diagnosis)
                 }
