@@ -16,6 +16,10 @@ package struct CheckContext: Sendable {
     package var kernelLog: [KernelLogEvidence]?
     /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
     package var memory: (any GuestMemory)?
+    /// What is known of the command line; nil for a stream alone.
+    package var launch: LaunchRecord?
+    /// Rate of the time stamp counter on the machine that shall go on, in counts a second, where it is known.
+    package var targetTicksPerSecond: Double?
     /// CPU with which the snapshot could be taken again, for the remedies.
     package var captureModel: CaptureModel
 
@@ -25,15 +29,18 @@ package struct CheckContext: Sendable {
     ///   - origin: who ran the guest, if that is known from elsewhere.
     ///   - memory: the guest's RAM, where it can be read.
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
+    ///   - launch: the command line, where it is known.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
-        memory: (any GuestMemory)? = nil, kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
+        memory: (any GuestMemory)? = nil, kernelLog: [KernelLogEvidence]? = nil, launch: LaunchRecord? = nil,
+        vendor: CPUVendor = .intel
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
         self.memory = memory
         self.kernelLog = kernelLog
+        self.launch = launch
         cpus = try stream.cpus()
         guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
         captureModel = CaptureModel(vendor: vendor, target: target)

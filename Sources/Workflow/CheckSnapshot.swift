@@ -7,24 +7,6 @@ import Hypervisor
 import Lineage
 import VMState
 
-/// Where the policy comes from.
-package enum PolicySource: Sendable, Hashable {
-    /// The one that Stemma comes with, `policies/default.yaml`.
-    case builtIn
-    case file(String)
-
-    func load() throws -> ConversionPolicy {
-        switch self {
-        case .builtIn: return .standard
-        case .file(let path):
-            guard let bytes = FileManager.default.contents(atPath: path) else {
-                throw WorkflowError(.usage, "The policy \(path) cannot be read.")
-            }
-            return try ConversionPolicy(yaml: String(decoding: bytes, as: UTF8.self), name: path)
-        }
-    }
-}
-
 extension CheckReport {
     /// For people: the verdict, then each finding that matters with its evidence, effect and remedy.
     package var text: String {
@@ -52,25 +34,32 @@ extension Finding {
         }
         if !effect.isEmpty { lines.append("             effect: \(effect)") }
         if !remedy.isEmpty { lines.append("             remedy: \(remedy)") }
+        if let reason { lines.append("             policy: \(reason)") }
         return lines.joined(separator: "\n")
     }
 }
 
 extension Stemma {
-    /// Checks whether the installed QEMU's translator can go on with a snapshot.
-    package func check(_ reference: Reference, policy: PolicySource) async throws -> CheckReport {
+    /// Checks whether a target can go on with a snapshot.
+    ///
+    /// - Parameter target: its name; nil for the one that the policy names, else the installed QEMU's translator.
+    package func check(_ reference: Reference, policy: PolicySource, target: String? = nil) async throws -> CheckReport {
         let snapshot = try catalogue.snapshot(reference)
-        let context = try await checkContext(snapshot, target: translator(installation()))
-        return try SnapshotConverter().check(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: self.target(target, policy: policy))
+        return try SnapshotConverter().check(context, policy: policy)
     }
 
-    /// What the checks look at: device sections, what the commit knows, and the log in the guest's memory.
+    /// What the checks look at: device sections, what the commit knows, the guest's memory and the log in it.
     func checkContext(_ snapshot: NamedCommit, target: TargetProfile) async throws -> CheckContext {
         let state = try machineState(of: snapshot)
-        let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
-        return try CheckContext(
-            stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
-            memory: try guestMemory(of: state), kernelLog: try kernelLog(of: state), vendor: hostVendor)
+        var context = try CheckContext(
+            stream: state.stream, target: target,
+            origin: SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? ""),
+            memory: try guestMemory(of: state), kernelLog: try kernelLog(of: state),
+            launch: launchRecord(of: snapshot), vendor: hostVendor)
+        context.targetTicksPerSecond = hostTicksPerSecond
+        return context
     }
 
     /// The vendor of this machine's CPU, for advice about taking snapshots.

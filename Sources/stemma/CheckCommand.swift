@@ -9,12 +9,26 @@ struct CheckCommand: AsyncParsableCommand {
         discussion: "Exit code 0: nothing to do. 1: 'stemma convert' repairs what was found. 2: something fatal.")
 
     @Argument(help: "VM:SNAPSHOT.")
-    var snapshot: Reference
+    var snapshot: Reference?
+    @Option(
+        help: "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm.")
+    var target: String?
     @OptionGroup var policy: PolicyOptions
+    @Option(help: "Tell what a check is about, for example C09.")
+    var explain: String?
     @OptionGroup var options: GlobalOptions
 
+    func validate() throws {
+        if snapshot == nil, explain == nil { throw ValidationError("Name a snapshot, or a check with --explain.") }
+    }
+
     func run() async throws {
-        let report = try await options.open().check(snapshot, policy: policy.source)
+        if let explain {
+            let explanation = try Stemma.explain(check: explain)
+            try options.print(explanation, explanation.text)
+        }
+        guard let snapshot else { return }
+        let report = try await options.open().check(snapshot, policy: policy.source, target: target)
         if options.json {
             try Terminal.print(json: report)
         } else {
