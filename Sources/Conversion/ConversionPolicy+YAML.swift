@@ -144,7 +144,7 @@ private struct PolicyReader {
                 rule.severity = level
             case "warnings": rule.warnings = try level(value, among: [.fatal, .warning, .note])
             case "fix":
-                guard check.fix != nil else { throw error(key, "\(name) has no fix") }
+                guard check.fix != nil || check.repair != nil else { throw error(key, "\(name) has no fix") }
                 rule.allowsFix = try isAllowed(value)
             case "waive":
                 rule.isWaived = true

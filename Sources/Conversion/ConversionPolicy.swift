@@ -1,12 +1,5 @@
 /// How severe findings are, and which fixes may be applied (see the module's documentation).
 package struct ConversionPolicy: Sendable, Hashable {
-    /// Repairs that look into the guest's kernel, and that a user has to ask for.
-    package enum Repairs: String, Sendable, Hashable, CaseIterable {
-        case none
-        /// Passes that know Linux.
-        case linux
-    }
-
     /// What a policy says about a check.
     package struct Rule: Sendable, Hashable {
         /// Severity for findings that are fatal or fixable by themselves.
@@ -36,6 +29,14 @@ package struct ConversionPolicy: Sendable, Hashable {
             self.reason = reason
             self.isWaived = isWaived
         }
+    }
+
+    /// Operating systems that repairs may change from within.
+    package enum Repairs: String, Sendable, Hashable, CaseIterable {
+        /// Only state outside of the guest's software is changed.
+        case none
+        /// The kernel of a Linux guest may be changed in RAM.
+        case linux
     }
 
     /// Rules by the ids of checks.

@@ -10,6 +10,8 @@ package protocol SnapshotCheck: Sendable {
     var fix: String? { get }
     /// Why it matters, in a few sentences for people who ask.
     var explanation: String { get }
+    /// Id of the ``LinuxRepair`` for its fatal findings, if there is one.
+    var repair: String? { get }
 
     /// Looks at a snapshot; an empty result means that nothing was found.
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding]
@@ -18,6 +20,7 @@ package protocol SnapshotCheck: Sendable {
 extension SnapshotCheck {
     package var fix: String? { nil }
     package var explanation: String { "" }
+    package var repair: String? { nil }
 
     /// A finding of this check.
     func finding(

@@ -60,10 +60,31 @@ package struct SnapshotConverter: Sendable {
             if found.isEmpty {
                 findings.append(Finding(check: check.id, title: check.title, severity: .ok))
             } else {
-                findings += found.map { policy.judge($0) }
+                findings += found.map { repairable(policy.judge($0), by: check, rule, context, policy) }
             }
         }
         return CheckReport(context: context, findings: findings)
+    }
+
+    /// A fatal finding becomes fixable where the policy allows a repair that fits the guest; otherwise its remedy says why not.
+    private func repairable(
+        _ finding: Finding, by check: any SnapshotCheck, _ rule: ConversionPolicy.Rule, _ context: CheckContext,
+        _ policy: ConversionPolicy
+    ) -> Finding {
+        guard finding.severity == .fatal, let repair = check.repair, policy.repairs == .linux, rule.allowsFix,
+            !policy.forbiddenFixes.contains(repair)
+        else {
+            return finding
+        }
+        var finding = finding
+        if let obstacle = LinuxRepairs.obstacle(repair, context) {
+            finding.remedy += " The repair \(repair) does not fit this guest: \(obstacle)."
+        } else {
+            finding.severity = .fixable
+            finding.fix = repair
+            finding.remedy = "The repair \(repair) changes the guest's kernel in memory so that it can go on."
+        }
+        return finding
     }
 
     /// Makes a stream that the target can resume.
@@ -103,7 +124,10 @@ package struct SnapshotConverter: Sendable {
         } catch {
             throw ConversionError(.stream, "the converted snapshot cannot be read", cause: "\(error)")
         }
-        if context.memory != nil { fixed.memory = snapshot.memory }
+        if context.memory != nil {
+            fixed.memory = snapshot.memory
+            fixed.kernel = context.kernel?.reading(snapshot.memory)
+        }
         fixed.launch = launch
         let after = try check(fixed, policy: policy)
         guard after.verdict == .ok else {

@@ -49,7 +49,9 @@ extension SnapshotFix {
 /// The fixes of the product that need RAM, or know the whole context.
 package enum SnapshotFixes {
     /// By their ids; no id is also one of ``StreamFixes``.
-    package static let all: [String: any SnapshotFix] = [
+    package static let all: [String: any SnapshotFix] = own.merging(LinuxRepairs.all.mapValues { $0 }) { own, _ in own }
+
+    private static let own: [String: any SnapshotFix] = [
         DropUnknownSubsections.id: DropUnknownSubsections(), SettleClockPage.id: SettleClockPage(),
         WakePageFaultSleepers.id: WakePageFaultSleepers(), ResetStealTime.id: ResetStealTime(),
         ClearEndOfInterrupt.id: ClearEndOfInterrupt(), HandOverCounters.id: HandOverCounters(),

@@ -46,18 +46,22 @@ extension Stemma {
     package func check(_ reference: Reference, policy: PolicySource, target: String? = nil) async throws -> CheckReport {
         let snapshot = try catalogue.snapshot(reference)
         let policy = try policy.load()
-        let context = try await checkContext(snapshot, target: self.target(target, policy: policy))
+        let context = try await checkContext(snapshot, target: self.target(target, policy: policy), policy: policy)
         return try SnapshotConverter().check(context, policy: policy)
     }
 
-    /// What the checks look at: device sections, what the commit knows, the guest's memory and the log in it.
-    func checkContext(_ snapshot: NamedCommit, target: TargetProfile) async throws -> CheckContext {
+    /// What the checks look at: device sections, what the commit knows, and the log in the guest's memory.
+    func checkContext(
+        _ snapshot: NamedCommit, target: TargetProfile, policy: ConversionPolicy = .standard
+    ) async throws -> CheckContext {
         let state = try machineState(of: snapshot)
         var context = try CheckContext(
             stream: state.stream, target: target,
             origin: SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? ""),
-            memory: try guestMemory(of: state), kernelLog: try kernelLog(of: state),
-            launch: launchRecord(of: snapshot), vendor: hostVendor)
+            memory: try guestMemory(of: state), launch: launchRecord(of: snapshot), vendor: hostVendor)
+        // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
+        if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
+        if context.kernel == nil { context.kernelLog = try kernelLog(of: state) }
         context.targetTicksPerSecond = hostTicksPerSecond
         return context
     }

@@ -89,7 +89,7 @@ extension Stemma {
     ) async throws -> (TargetProfile, SnapshotConverter.Result) {
         let policy = try policy.load()
         let profile = try await self.target(target, policy: policy)
-        let context = try await checkContext(snapshot, target: profile)
+        let context = try await checkContext(snapshot, target: profile, policy: policy)
         return (profile, try SnapshotConverter().convert(context, policy: policy))
     }
 

@@ -10,6 +10,7 @@ struct DeadlineTimerCheck: SnapshotCheck {
         is idle hangs in HLT, one that is busy never switches tasks. The snapshot alone cannot be changed to another mode, \
         because the kernel's driver goes on writing deadlines.
         """
+    var repair: String? { LAPICOneShotRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         guard !context.target.hasTSCDeadline else { return [] }

@@ -9,6 +9,7 @@ struct X2APICCheck: SnapshotCheck {
         on. Before, writes to these MSRs are ignored: the end of an interrupt never arrives at the APIC, no further interrupt \
         is delivered, and the guest hangs in HLT. KVM offers x2APIC with every CPU model unless it is switched off.
         """
+    var repair: String? { XAPICRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         var evidence: [Finding.Evidence] = []
