@@ -9,6 +9,8 @@ package struct SnapshotConverter: Sendable {
         package var stream: MigrationStream
         /// The pages of RAM that fixes changed, with their new 4096 bytes, by guest-physical page number.
         package var changedPages: [UInt64: [UInt8]]
+        /// The command line that resumes it, if that of the original was known.
+        package var launch: LaunchRecord?
         /// What was done, in order.
         package var fixes: [AppliedFix]
         /// The findings before.
@@ -20,12 +22,18 @@ package struct SnapshotConverter: Sendable {
     private let checks: [any SnapshotCheck]
     private let streamFixes: [String: any StreamFix]
     private let snapshotFixes: [String: any SnapshotFix]
+    private let launchFixes: [String: any LaunchFix]
+
+    /// Ids of all fixes of the product.
+    package static let fixes: Set<String> = Set(StreamFixes.all.keys).union(SnapshotFixes.all.keys)
+        .union(LaunchFixes.all.keys)
 
     /// Makes a converter with all checks and fixes of the product.
     package init() {
         checks = SnapshotChecks.all
         streamFixes = StreamFixes.all
         snapshotFixes = SnapshotFixes.all
+        launchFixes = LaunchFixes.all
     }
 
     /// Makes a converter with checks and fixes of one's own, for tests.
@@ -33,6 +41,7 @@ package struct SnapshotConverter: Sendable {
         self.checks = checks
         self.streamFixes = streamFixes
         self.snapshotFixes = snapshotFixes
+        launchFixes = [:]
     }
 
     /// Runs all checks that the policy does not switch off.
@@ -51,7 +60,7 @@ package struct SnapshotConverter: Sendable {
             if found.isEmpty {
                 findings.append(Finding(check: check.id, title: check.title, severity: .ok))
             } else {
-                findings += found.map { repairable(rule.judge($0), by: check, rule, context, policy) }
+                findings += found.map { repairable(policy.judge($0), by: check, rule, context, policy) }
             }
         }
         return CheckReport(context: context, findings: findings)
@@ -62,7 +71,9 @@ package struct SnapshotConverter: Sendable {
         _ finding: Finding, by check: any SnapshotCheck, _ rule: ConversionPolicy.Rule, _ context: CheckContext,
         _ policy: ConversionPolicy
     ) -> Finding {
-        guard finding.severity == .fatal, let repair = check.repair, policy.repairs == .linux, rule.allowsFix else {
+        guard finding.severity == .fatal, let repair = check.repair, policy.repairs == .linux, rule.allowsFix,
+            !policy.forbiddenFixes.contains(repair)
+        else {
             return finding
         }
         var finding = finding
@@ -88,12 +99,13 @@ package struct SnapshotConverter: Sendable {
         }
         var snapshot = EditableSnapshot(stream: context.stream, memory: context.memory ?? NoMemory())
         snapshot.stream.discardRecordLog()
+        var launch = context.launch
         var applied: [AppliedFix] = []
         for finding in before.findings(.fixable) {
             guard let id = finding.fix, !applied.contains(where: { $0.fix == id }) else { continue }
             let known = snapshot.memory.changes.count
             do {
-                guard let changes = try apply(id, to: &snapshot, context: context) else { continue }
+                guard let changes = try apply(id, to: &snapshot, &launch, context: context) else { continue }
                 applied.append(
                     AppliedFix(
                         fix: id, check: finding.check, changes: changes,
@@ -116,6 +128,7 @@ package struct SnapshotConverter: Sendable {
             fixed.memory = snapshot.memory
             fixed.kernel = context.kernel?.reading(snapshot.memory)
         }
+        fixed.launch = launch
         let after = try check(fixed, policy: policy)
         guard after.verdict == .ok else {
             throw ConversionError(
@@ -123,17 +136,24 @@ package struct SnapshotConverter: Sendable {
                 findings: after.findings.filter { $0.severity >= .fixable })
         }
         return Result(
-            stream: snapshot.stream, changedPages: snapshot.memory.changedPages, fixes: applied, before: before,
-            after: after)
+            stream: snapshot.stream, changedPages: snapshot.memory.changedPages, launch: launch, fixes: applied,
+            before: before, after: after)
     }
 
     /// Applies a fix; nil if there is none of that id.
     private func apply(
-        _ id: String, to snapshot: inout EditableSnapshot, context: CheckContext
+        _ id: String, to snapshot: inout EditableSnapshot, _ launch: inout LaunchRecord?, context: CheckContext
     ) throws -> [StreamChange]? {
         if let fix = streamFixes[id] { return try fix.apply(to: &snapshot.stream) }
+        if let fix = launchFixes[id], var record = launch {
+            let changes = try fix.apply(to: &record, context: context)
+            launch = record
+            return changes
+        }
         guard let fix = snapshotFixes[id] else { return nil }
-        guard context.memory != nil else { throw FixRefusal("the guest's memory cannot be read here") }
+        guard context.memory != nil || !type(of: fix).needsMemory else {
+            throw FixRefusal("the guest's memory cannot be read here")
+        }
         return try fix.apply(to: &snapshot, context: context)
     }
 }

@@ -31,6 +31,9 @@ package protocol SnapshotFix: Sendable {
     /// Fixed id, for example `reset-steal-time`.
     static var id: String { get }
 
+    /// RAM has to be there; otherwise the fix works on the stream alone.
+    static var needsMemory: Bool { get }
+
     /// Edits a snapshot. Changes of RAM are recorded by the overlay.
     ///
     /// - Parameter context: the snapshot as it was before any fix, and the target.
@@ -39,8 +42,18 @@ package protocol SnapshotFix: Sendable {
     func apply(to snapshot: inout EditableSnapshot, context: CheckContext) throws -> [StreamChange]
 }
 
-/// The fixes of the product that need RAM.
+extension SnapshotFix {
+    package static var needsMemory: Bool { true }
+}
+
+/// The fixes of the product that need RAM, or know the whole context.
 package enum SnapshotFixes {
     /// By their ids; no id is also one of ``StreamFixes``.
-    package static let all: [String: any SnapshotFix] = LinuxRepairs.all.mapValues { $0 }
+    package static let all: [String: any SnapshotFix] = own.merging(LinuxRepairs.all.mapValues { $0 }) { own, _ in own }
+
+    private static let own: [String: any SnapshotFix] = [
+        DropUnknownSubsections.id: DropUnknownSubsections(), SettleClockPage.id: SettleClockPage(),
+        WakePageFaultSleepers.id: WakePageFaultSleepers(), ResetStealTime.id: ResetStealTime(),
+        ClearEndOfInterrupt.id: ClearEndOfInterrupt(), HandOverCounters.id: HandOverCounters(),
+    ]
 }

@@ -48,6 +48,9 @@ package enum StreamFixes {
     /// By their ids.
     package static let all: [String: any StreamFix] = [
         RemoveKVMSections.id: RemoveKVMSections(), RecomputeHiddenFlags.id: RecomputeHiddenFlags(),
-        ContinueTimeStampCounter.id: ContinueTimeStampCounter(),
+        ContinueTimeStampCounter.id: ContinueTimeStampCounter(), ReturnInFlightInterrupt.id: ReturnInFlightInterrupt(),
+        RequestPoll.id: RequestPoll(), ReturnPendingEvents.id: ReturnPendingEvents(), ParkCPUs.id: ParkCPUs(),
+        DropHardwareTracing.id: DropHardwareTracing(), HandOverEvents.id: HandOverEvents(),
+        DropSVMState.id: DropSVMState(),
     ]
 }

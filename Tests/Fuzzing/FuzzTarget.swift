@@ -12,7 +12,7 @@ protocol FuzzTarget: SendableMetatype {
 let targets: [any FuzzTarget.Type] = [
     PackTarget.self, IndexTarget.self, NodeTarget.self, CommitTarget.self, StreamTarget.self, PartitionTarget.self,
     Qcow2Target.self,
-    NBDTarget.self,
+    NBDTarget.self, DescriptionTarget.self, PolicyTarget.self, CheckTarget.self,
 ]
 
 /// Ends the process, so that libFuzzer keeps the input.

@@ -5,6 +5,11 @@ import VMState
 struct HypercallCheck: SnapshotCheck {
     let id = "C21"
     let title = "Hypercalls between CPUs"
+    let explanation = """
+        A Linux guest with several CPUs that runs on KVM sends IPIs, wakes spinning CPUs and yields by hypercalls (VMCALL or \
+        VMMCALL), if KVM offers that. TCG has no hypercalls: the instruction raises #UD in the kernel, in the middle of an \
+        interrupt, and the guest resets or panics. The kernel says in its log, which is in RAM, what it has set up.
+        """
     var repair: String? { NativeIPIRepair.id }
 
     func run(_ context: CheckContext) -> [Finding] {

@@ -1,5 +1,6 @@
 import Conversion
 import Foundation
+import GuestInspection
 import Hypervisor
 import Lineage
 import VMState
@@ -75,33 +76,44 @@ extension Stemma {
         let report = try SnapshotConverter().check(context, policy: policy)
         var trial = TrialReport(snapshot: reference.description, predicted: report.verdict)
         let state = try machineState(of: snapshot)
-        // It resumes with the CPU that a conversion would give it, because the one that it had may be KVM's alone.
+        let converted = try SnapshotConverter().convertOnTrial(context, policy: policy, after: report)
+        // It resumes with the CPU that a conversion gives it, because the one that it had may be KVM's alone.
         var configuration = try configuration(of: snapshot.commit, named: reference.description)
-        if snapshot.commit.edge != .convert {
-            configuration.cpu = targetCPU(for: configuration.cpu, capture: context.captureModel)
+        if let launch = converted?.launch {
+            configuration.adopt(launch)
+        } else if configuration.cpu.hasPrefix("host") {
+            configuration.cpu = "max"
         }
         let resume = TrialResume(
             stemma: self, snapshot: snapshot, reference: reference, configuration: configuration,
-            installation: try installation(), findings: report.findings, watch: watch)
+            installation: try installation(), findings: report.findings, watch: watch, clock: Self.clock(context))
 
         progress.step("trying \(reference) as it was saved")
         let first = try await resume.attempt("as saved", state)
         trial.attempts.append(first)
-        guard !first.lives,
-            let result = try SnapshotConverter().convertOnTrial(context, policy: policy, after: report)
-        else { return trial }
+        guard !first.lives, let result = converted else { return trial }
         let fixes = result.fixes.map(\.check)
         progress.step("trying \(reference) with the fixes of \(fixes.joined(separator: ", "))")
         // Pages that the fixes changed go into the store, but no name leads to them: the next collection frees them.
         let ingest = try store.beginIngest(label: "check --trial \(reference)")
         let ram = try MachineStateIngest(ingest: ingest).edit(state.ram, result)
-        try ingest.flush()
+        try ingest.finish()
         var second = try await resume.attempt(
             "with fixes", StoredMachineState(stream: result.stream, ram: ram, store: store))
         withExtendedLifetime(ingest) {}
         second.fixes = fixes
         trial.attempts.append(second)
         return trial
+    }
+
+    /// The counter by which a Linux guest's own clock is seen to go on.
+    private static func clock(_ context: CheckContext) -> GuestWatch.Clock? {
+        var context = context
+        if context.kernel == nil { context.findKernel() }
+        guard let kernel = context.kernel, let address = kernel.symbol("jiffies_64") ?? kernel.symbol("jiffies"),
+            let mapping = try? kernel.pages.translate(address)
+        else { return nil }
+        return GuestWatch.Clock(name: "jiffies", address: mapping.address)
     }
 }
 
@@ -114,6 +126,7 @@ private struct TrialResume: Sendable {
     let installation: QEMUInstallation
     let findings: [Finding]
     let watch: Duration
+    let clock: GuestWatch.Clock?
 
     func attempt(_ name: String, _ state: StoredMachineState) async throws -> TrialReport.Attempt {
         var request = RunRequest(reference, mode: .prep)
@@ -126,11 +139,11 @@ private struct TrialResume: Sendable {
             installation: installation, memory: .anonymous(state), title: "\(reference)")
         let outcome = ResultBox<ResumeDiagnosis>()
         var attempt = TrialReport.Attempt(state: name)
-        let (findings, watch) = (findings, watch)
+        let (findings, watch, clock) = (findings, watch, clock)
         do {
             let result = try await Interruption.cancelling {
                 try await session.execute { process, _ in
-                    let watched = try await WatchedGuest.start(process, for: watch) { observation in
+                    let watched = try await WatchedGuest.start(process, for: watch, clock: clock) { observation in
                         let explanation = observation.symptom?.explanation(findings: findings)
                         return ResumeDiagnosis(
                             verdict: observation.verdict, observation: observation, explanation: explanation)
