@@ -67,7 +67,7 @@ package struct LibvirtSaveHeader: Sendable, Hashable {
     /// Reads the header at the beginning of a file.
     ///
     /// - Returns: the header, and the offset at which the stream begins.
-    static func read(from source: some ByteSource) throws(VMStateError) -> (LibvirtSaveHeader, UInt64) {
+    package static func read(from source: some ByteSource) throws(VMStateError) -> (LibvirtSaveHeader, UInt64) {
         let bytes = try source.bytes(at: 0, length: size)
         guard !bytes.starts(with: unfinishedMagic) else {
             throw VMStateError(
@@ -130,7 +130,7 @@ package struct LibvirtSaveHeader: Sendable, Hashable {
     /// Header and texts in this machine's byte order, for a file whose stream follows.
     ///
     /// - Parameter isFinished: libvirt takes a file for broken until it is told otherwise.
-    func bytes(isFinished: Bool = true) throws(VMStateError) -> [UInt8] {
+    package func bytes(isFinished: Bool = true) throws(VMStateError) -> [UInt8] {
         var texts = Array(domain.utf8) + [0]
         var cookieOffset = 0
         if let cookie {
