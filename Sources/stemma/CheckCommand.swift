@@ -22,7 +22,9 @@ struct CheckCommand: AsyncParsableCommand {
     @Option(help: "How many seconds --trial watches the guest.")
     var seconds: Int = 10
     @Option(
-        help: "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm.")
+        help:
+            "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm."
+    )
     var target: String?
     @OptionGroup var policy: PolicyOptions
     @Option(help: "Tell what a check is about, for example C09.")
@@ -31,7 +33,9 @@ struct CheckCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...3600).contains(seconds) else { throw ValidationError("--seconds takes 1 to 3600.") }
-        if trial, target != nil { throw ValidationError("--trial resumes with the QEMU of this machine: leave out --target.") }
+        if trial, target != nil {
+            throw ValidationError("--trial resumes with the QEMU of this machine: leave out --target.")
+        }
         if snapshot == nil, explain == nil { throw ValidationError("Name a snapshot, or a check with --explain.") }
     }
 

@@ -47,7 +47,8 @@ struct RunCommand: AsyncParsableCommand {
     var qemuOptions: [String] = []
     @Option(help: "Headless: resume VM:SNAPSHOT this many times; --until and --save (as NAME-1, ...) apply to each.")
     var count: Int?
-    @Option(help: "prep: watch a resumed snapshot for so many seconds and explain why it does not live; 0 for not at all.")
+    @Option(
+        help: "prep: watch a resumed snapshot for so many seconds and explain why it does not live; 0 for not at all.")
     var watch: Int = 10
     @Flag(help: "Tell also how memory is shared, and times.")
     var verbose = false

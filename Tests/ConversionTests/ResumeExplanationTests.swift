@@ -77,7 +77,8 @@ import Testing
         ("error while loading state for instance 0x0 of device '0000:00:04.0/virtio-blk'", "C03"),
     ])
     func refusalsAreReadFromTheTargetsWords(words: String, check: String) {
-        let explanation = explained(ResumeSymptom(.refused, words: "qemu-system-x86_64: \(words)\nload of migration failed"))
+        let explanation = explained(
+            ResumeSymptom(.refused, words: "qemu-system-x86_64: \(words)\nload of migration failed"))
         #expect(explanation?.check == check)
         #expect(explanation?.reason.contains("qemu-system-x86_64") == true)
     }

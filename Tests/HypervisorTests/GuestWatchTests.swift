@@ -7,7 +7,8 @@ import Testing
 @Suite struct GuestWatchTests {
     /// Resumes a guest that printed READY, and watches it.
     private func observe(
-        _ kernel: [UInt8], for limit: Duration, then done: (GuestObservation, QEMUProcess) async throws -> Void = { _, _ in }
+        _ kernel: [UInt8], for limit: Duration,
+        then done: (GuestObservation, QEMUProcess) async throws -> Void = { _, _ in }
     ) async throws -> GuestObservation {
         var result: GuestObservation?
         try await Laboratory.with { lab in

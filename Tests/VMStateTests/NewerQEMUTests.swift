@@ -9,7 +9,8 @@ enum NewerQEMU {
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("lab/newer-qemu").path
         do {
-            let text = try run("sh", "-c", "'\(script)' 2> /tmp/newer-qemu.\(getpid()) || cat /tmp/newer-qemu.\(getpid()) >&2")
+            let text = try run(
+                "sh", "-c", "'\(script)' 2> /tmp/newer-qemu.\(getpid()) || cat /tmp/newer-qemu.\(getpid()) >&2")
             unlink("/tmp/newer-qemu.\(getpid())")
             let last = text.split(separator: "\n").last.map(String.init) ?? ""
             guard last.hasPrefix("/"), FileManager.default.isExecutableFile(atPath: last + "/qemu-system-x86_64") else {

@@ -71,7 +71,8 @@ import Workflow
         #expect(dead.attempts.first?.diagnosis?.explanation == nil)
         #expect(dead.text.contains("no check explains it"))
         #expect(try home.stemma.catalogue.vm(Name("Small")).snapshots.map(\.name) == before)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: home.stemma.home.runs).filter { $0 != "lock" } == [])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: home.stemma.home.runs).filter { $0 != "lock" } == [])
     }
 
     @Test func aRunThatCannotEndSaysWhy() async throws {

@@ -72,7 +72,8 @@ package struct LibvirtSaveFile: ByteSource {
                     if count == 0 { break }
                     guard writer.count + UInt64(count) <= limit else {
                         throw VMStateError(
-                            .limit, "the packed stream has more than \(limit) bytes when it is unpacked", offset: offset)
+                            .limit, "the packed stream has more than \(limit) bytes when it is unpacked", offset: offset
+                        )
                     }
                     try writer.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
                 }

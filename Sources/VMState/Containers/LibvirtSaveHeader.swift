@@ -71,7 +71,8 @@ package struct LibvirtSaveHeader: Sendable, Hashable {
         let bytes = try source.bytes(at: 0, length: size)
         guard !bytes.starts(with: unfinishedMagic) else {
             throw VMStateError(
-                .truncated, "an unfinished libvirt save file: libvirt marks it as complete at the end; save the domain again",
+                .truncated,
+                "an unfinished libvirt save file: libvirt marks it as complete at the end; save the domain again",
                 offset: 0)
         }
         guard bytes.starts(with: magic) else {

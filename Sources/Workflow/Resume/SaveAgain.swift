@@ -19,7 +19,8 @@ extension Stemma {
         }
         progress.step("\(failure)")
         let snapshot = try catalogue.snapshot(request.reference)
-        guard let converted = original(of: snapshot), let source = try reference(to: converted, of: request.reference.vm)
+        guard let converted = original(of: snapshot),
+            let source = try reference(to: converted, of: request.reference.vm)
         else {
             progress.step(
                 "a save at another moment may help (\(explanation.check)), but the snapshot was not converted from one that "

@@ -58,8 +58,10 @@ package struct TrialReport: Sendable, Codable {
 
     /// For people.
     package var text: String {
-        (attempts.map(\.text) + ["the checks predicted '\(predicted.rawValue)', which was \(isAsPredicted ? "right" : "wrong")"])
-            .joined(separator: "\n")
+        (attempts.map(\.text) + [
+            "the checks predicted '\(predicted.rawValue)', which was \(isAsPredicted ? "right" : "wrong")"
+        ])
+        .joined(separator: "\n")
     }
 }
 
