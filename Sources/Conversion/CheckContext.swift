@@ -14,6 +14,14 @@ package struct CheckContext: Sendable {
     package var origin: SnapshotOrigin
     /// What was found of the kernel's log in RAM; nil if RAM was not searched.
     package var kernelLog: [KernelLogEvidence]?
+    /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
+    package var memory: (any GuestMemory)?
+    /// What is known of the command line; nil for a stream alone.
+    package var launch: LaunchRecord?
+    /// Rate of the time stamp counter on the machine that shall go on, in counts a second, where it is known.
+    package var targetTicksPerSecond: Double?
+    /// The guest's Linux kernel; nil if it was not looked for, or is none.
+    package var kernel: LinuxKernel?
     /// CPU with which the snapshot could be taken again, for the remedies.
     package var captureModel: CaptureModel
 
@@ -21,15 +29,22 @@ package struct CheckContext: Sendable {
     ///
     /// - Parameters:
     ///   - origin: who ran the guest, if that is known from elsewhere.
+    ///   - memory: the guest's RAM, where it can be read.
+    ///   - kernel: the guest's Linux kernel, if it was looked for and found.
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
+    ///   - launch: the command line, where it is known.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
-        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
+        memory: (any GuestMemory)? = nil, kernel: LinuxKernel? = nil, kernelLog: [KernelLogEvidence]? = nil,
+        launch: LaunchRecord? = nil, vendor: CPUVendor = .intel
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
+        self.memory = memory
+        self.kernel = kernel
         self.kernelLog = kernelLog
+        self.launch = launch
         cpus = try stream.cpus()
         guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
         captureModel = CaptureModel(vendor: vendor, target: target)

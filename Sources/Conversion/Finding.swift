@@ -31,6 +31,8 @@ package struct Finding: Sendable, Hashable, Codable {
     package var remedy: String
     /// Id of the fix, if there is one.
     package var fix: String?
+    /// Why the policy gave it another severity, in the policy's words.
+    package var reason: String?
 
     /// Makes a finding.
     package init(

@@ -8,6 +8,10 @@ package protocol SnapshotCheck: Sendable {
     var title: String { get }
     /// Id of the fix for its fixable findings, if there is one.
     var fix: String? { get }
+    /// Why it matters, in a few sentences for people who ask.
+    var explanation: String { get }
+    /// Id of the ``LinuxRepair`` for its fatal findings, if there is one.
+    var repair: String? { get }
 
     /// Looks at a snapshot; an empty result means that nothing was found.
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding]
@@ -15,6 +19,8 @@ package protocol SnapshotCheck: Sendable {
 
 extension SnapshotCheck {
     package var fix: String? { nil }
+    package var explanation: String { "" }
+    package var repair: String? { nil }
 
     /// A finding of this check.
     func finding(
@@ -30,9 +36,20 @@ extension SnapshotCheck {
 package enum SnapshotChecks {
     /// All, in order of their ids.
     package static let all: [any SnapshotCheck] = [
-        MachineTypeCheck(), KVMSectionsCheck(), HiddenFlagsCheck(), TimeStampCounterCheck(), DeadlineTimerCheck(),
-        X2APICCheck(), HypercallCheck(),
+        MachineTypeCheck(), KVMSectionsCheck(), DeviceSetCheck(), SubsectionVersionCheck(), HiddenFlagsCheck(),
+        TimeStampCounterCheck(), CounterRateCheck(), ClockPageCheck(), DeadlineTimerCheck(), X2APICCheck(),
+        ProcessContextCheck(), ControlRegisterCheck(), ExtendedStateCheck(), CompactedStateCheck(), StateLayoutCheck(),
+        VectorStateCheck(), ExtendedFeaturesCheck(), AsyncPageFaultCheck(), StealTimeCheck(), EndOfInterruptCheck(),
+        HypercallCheck(), PollControlCheck(), InFlightInterruptCheck(), PendingInterruptCheck(),
+        PendingExceptionCheck(), RunStateOfCPUsCheck(), HypervisorSignatureCheck(), HyperVCheck(),
+        NestedGuestCheck(), HardwareTracingCheck(), MitigationCheck(), PhysicalAddressCheck(), MemoryBlockCheck(),
+        IOAPICVersionCheck(), RunStateCheck(), DiskPairingCheck(), UserProgramCheck(), VirtioRequestCheck(),
+        CloneIdentityCheck(), TargetCPUModelCheck(), CounterForKVMCheck(), EventsForKVMCheck(), SVMStateCheck(),
+        TranslatorFeaturesCheck(),
     ]
+
+    /// The check of an id, in any case.
+    package static func check(_ id: String) -> (any SnapshotCheck)? { all.first { $0.id == id.uppercased() } }
 }
 
 /// A number as hexadecimal text.

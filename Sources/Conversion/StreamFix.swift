@@ -26,8 +26,10 @@ package struct AppliedFix: Sendable, Hashable, Codable {
     package var fix: String
     /// Id of the check whose findings it answers.
     package var check: String
-    /// All changes.
+    /// All changes of the stream.
     package var changes: [StreamChange]
+    /// All changes of RAM.
+    package var memory: [MemoryChange] = []
 }
 
 /// A pass over a stream that removes the cause of a check's findings.
@@ -46,6 +48,9 @@ package enum StreamFixes {
     /// By their ids.
     package static let all: [String: any StreamFix] = [
         RemoveKVMSections.id: RemoveKVMSections(), RecomputeHiddenFlags.id: RecomputeHiddenFlags(),
-        ContinueTimeStampCounter.id: ContinueTimeStampCounter(),
+        ContinueTimeStampCounter.id: ContinueTimeStampCounter(), ReturnInFlightInterrupt.id: ReturnInFlightInterrupt(),
+        RequestPoll.id: RequestPoll(), ReturnPendingEvents.id: ReturnPendingEvents(), ParkCPUs.id: ParkCPUs(),
+        DropHardwareTracing.id: DropHardwareTracing(), HandOverEvents.id: HandOverEvents(),
+        DropSVMState.id: DropSVMState(),
     ]
 }

@@ -4,6 +4,12 @@ import Glibc
 struct LogFile: Sendable {
     let path: String
 
+    /// Its length in bytes; 0 when there is no file.
+    var size: Int64 {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int64(status.st_size) : 0
+    }
+
     /// The last part of the file as text, or an empty text when there is no file.
     func tail(bytes limit: Int = 8_192) -> String {
         guard let file = try? FileDescriptor(opening: path, O_RDONLY) else { return "" }

@@ -30,6 +30,8 @@ package struct RunPaths: Sendable, Hashable, Codable {
     package var serialLog: String { directory + "/serial.log" }
     /// QEMU's stderr.
     package var errorLog: String { directory + "/stderr.log" }
+    /// QEMU's log of interrupts while a resumed guest is watched: ``GuestWatch``.
+    package var interruptLog: String { directory + "/interrupts.log" }
     /// The exact command line in shell syntax.
     package var commandFile: String { directory + "/command.sh" }
     /// The ``RunRecord``.

@@ -54,6 +54,12 @@ extension Commit {
         set { blobs["findings"] = newValue }
     }
 
+    /// The JSON list of everything that a conversion changed.
+    package var changes: Digest? {
+        get { blobs["changes"] }
+        set { blobs["changes"] = newValue }
+    }
+
     /// Bytes of all disks together, as the guest sees them.
     package var diskSize: UInt64 {
         disks.values.reduce(0) { $0 &+ $1.length }

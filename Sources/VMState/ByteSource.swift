@@ -85,7 +85,25 @@ package final class FileByteSource: ByteSource {
         count = UInt64(max(0, status.st_size))
     }
 
+    /// Takes over an open descriptor of a file with `count` bytes, which messages call `path`.
+    init(descriptor: Int32, path: String, count: UInt64) {
+        self.descriptor = descriptor
+        self.path = path
+        self.count = count
+    }
+
     deinit { close(descriptor) }
+
+    /// Another descriptor of the file, with a position of its own, for a child process. The caller closes it.
+    func reopened(at offset: UInt64) throws(VMStateError) -> Int32 {
+        let other = open("/proc/self/fd/\(descriptor)", O_RDONLY | O_CLOEXEC)
+        guard other >= 0, let position = off_t(exactly: offset), lseek(other, position, SEEK_SET) == position else {
+            let cause = systemErrorText(errno)
+            if other >= 0 { close(other) }
+            throw VMStateError(.io, "cannot read the file", offset: offset, file: path, cause: cause)
+        }
+        return other
+    }
 
     package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(VMStateError) {
         var done = 0

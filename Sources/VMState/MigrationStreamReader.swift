@@ -33,6 +33,10 @@ struct StreamParser<Source: ByteSource> {
     var description: VMDescription?
     var hasFooters: Bool?
     var ram: RAMSection?
+    /// The pages are not in the records (capability `mapped-ram`).
+    var isMapped = false
+    /// Offset of the stream in the file that the mapped blocks count from; nil before the first of them.
+    var mappedBase: UInt64?
     var blockIndex: [String: Int] = [:]
     /// Block of the record before, for CONTINUE.
     var lastBlock: Int?
@@ -76,7 +80,7 @@ struct StreamParser<Source: ByteSource> {
         guard let ram else { throw VMStateError(.malformed, "the stream has no RAM section") }
         return MigrationStream(
             configuration: configuration, ram: ram, devices: devices, earlyDeviceCount: earlyDeviceCount,
-            description: description, hasFooters: hasFooters ?? true, recordLog: keepsRecordLog ? log : nil)
+            description: description, hasFooters: hasFooters ?? true, recordLog: keepsRecordLog && !isMapped ? log : nil)
     }
 
     private mutating func header() throws(VMStateError) {

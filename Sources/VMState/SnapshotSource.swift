@@ -15,6 +15,7 @@ package struct SnapshotSource: ByteSource {
     private enum Storage: Sendable {
         case file(FileByteSource)
         case qcow2(Qcow2VMState)
+        case libvirtSave(LibvirtSaveFile)
     }
 
     private let storage: Storage
@@ -43,11 +44,14 @@ package struct SnapshotSource: ByteSource {
             name = "\(path) (snapshot \(chosen.snapshot))"
             count = chosen.state.size
         case .libvirtSave:
-            throw VMStateError(
-                .unsupported,
-                "this is a libvirt save file, which cannot be read yet; restore the domain with 'virsh restore --paused' "
-                    + "and write its state with 'virsh qemu-monitor-command --hmp DOMAIN migrate \"exec:cat>FILE\"'",
-                file: path)
+            guard snapshot == nil else {
+                throw VMStateError(
+                    .unsupported, "this is a libvirt save file, it has no snapshots to choose from", file: path)
+            }
+            let save = try LibvirtSaveFile(file)
+            storage = .libvirtSave(save)
+            name = path
+            count = save.count
         }
     }
 
@@ -61,6 +65,7 @@ package struct SnapshotSource: ByteSource {
     package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws(VMStateError) {
         switch storage {
         case .file(let file): try file.read(at: offset, into: buffer)
+        case .libvirtSave(let save): try save.read(at: offset, into: buffer)
         case .qcow2(let state):
             do throws(DiskImageError) {
                 try state.read(at: offset, into: buffer)
@@ -68,6 +73,11 @@ package struct SnapshotSource: ByteSource {
                 throw VMStateError(.io, "cannot read the machine state", offset: offset, file: name, cause: "\(error)")
             }
         }
+    }
+
+    /// What libvirt wrote before the stream: the domain and its CPU; nil for another container.
+    package var libvirt: LibvirtSaveHeader? {
+        if case .libvirtSave(let save) = storage { save.header } else { nil }
     }
 
     /// What a file is, by its first bytes.

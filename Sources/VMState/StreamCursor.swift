@@ -103,6 +103,13 @@ struct StreamCursor<Source: ByteSource> {
         filled = 0
     }
 
+    /// Goes on at an offset that is not behind ``end``.
+    mutating func move(to offset: UInt64) {
+        base = offset
+        next = 0
+        filled = 0
+    }
+
     /// Lends the next page, stepping over it.
     mutating func withPage(_ body: (RawSpan) throws -> Void) throws(VMStateError) {
         let size = StreamFormat.pageSize

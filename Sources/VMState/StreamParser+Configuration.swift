@@ -15,17 +15,18 @@ extension StreamParser {
         while try cursor.peek() == StreamFormat.SectionType.subsection.rawValue {
             result.subsections.append(try configurationSubsection())
         }
-        var capabilities = result.capabilities
         if !sharedBlocks.isEmpty {
-            guard let index = capabilities.firstIndex(of: StreamConfiguration.ignoreShared) else {
+            guard result.capabilities.contains(StreamConfiguration.ignoreShared) else {
                 throw VMStateError(
                     .inconsistent, "the stream was to leave out shared memory, but it does not",
                     section: "configuration")
             }
-            capabilities.remove(at: index)
-            result.subsections.removeAll { if case .capabilities = $0 { true } else { false } }
+            result.remove(capability: StreamConfiguration.ignoreShared)
         }
-        if let capability = capabilities.first {
+        // The model is that of an ordinary stream.
+        isMapped = result.capabilities.contains(StreamConfiguration.mappedRAM)
+        result.remove(capability: StreamConfiguration.mappedRAM)
+        if let capability = result.capabilities.first {
             throw VMStateError(
                 .unsupported, "the stream needs the migration capability \(capability); migrate again without it",
                 section: "configuration")

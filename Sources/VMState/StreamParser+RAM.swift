@@ -99,6 +99,7 @@ extension StreamParser {
         total: UInt64, at place: UInt64, _ sink: inout Sink
     ) throws(VMStateError) {
         var blocks: [RAMBlock] = []
+        var mapped: [MappedBlock] = []
         var rest = total
         while rest > 0 {
             let place = cursor.offset
@@ -117,6 +118,7 @@ extension StreamParser {
             guard blockIndex.updateValue(blocks.count, forKey: idstr) == nil else {
                 throw VMStateError(.malformed, "two RAM blocks named \"\(idstr)\"", offset: place, section: "ram")
             }
+            if isMapped { mapped.append(try mappedBlock(blocks.count, idstr, length: length)) }
             blocks.append(RAMBlock(idstr: idstr, usedLength: length))
             rest -= length
         }
@@ -126,6 +128,7 @@ extension StreamParser {
         } catch {
             throw VMStateError(.pages, "the RAM blocks could not be taken", offset: place, underlying: error)
         }
+        try deliver(mapped, to: &sink)
     }
 
     /// The block of a record, checked to contain the page.

@@ -7,24 +7,6 @@ import Hypervisor
 import Lineage
 import VMState
 
-/// Where the policy comes from.
-package enum PolicySource: Sendable, Hashable {
-    /// The one that Stemma comes with, `policies/default.yaml`.
-    case builtIn
-    case file(String)
-
-    func load() throws -> ConversionPolicy {
-        switch self {
-        case .builtIn: return .standard
-        case .file(let path):
-            guard let bytes = FileManager.default.contents(atPath: path) else {
-                throw WorkflowError(.usage, "The policy \(path) cannot be read.")
-            }
-            return try ConversionPolicy(yaml: String(decoding: bytes, as: UTF8.self), name: path)
-        }
-    }
-}
-
 extension CheckReport {
     /// For people: the verdict, then each finding that matters with its evidence, effect and remedy.
     package var text: String {
@@ -52,30 +34,54 @@ extension Finding {
         }
         if !effect.isEmpty { lines.append("             effect: \(effect)") }
         if !remedy.isEmpty { lines.append("             remedy: \(remedy)") }
+        if let reason { lines.append("             policy: \(reason)") }
         return lines.joined(separator: "\n")
     }
 }
 
 extension Stemma {
-    /// Checks whether the installed QEMU's translator can go on with a snapshot.
-    package func check(_ reference: Reference, policy: PolicySource) async throws -> CheckReport {
+    /// Checks whether a target can go on with a snapshot.
+    ///
+    /// - Parameter target: its name; nil for the one that the policy names, else the installed QEMU's translator.
+    package func check(_ reference: Reference, policy: PolicySource, target: String? = nil) async throws -> CheckReport {
         let snapshot = try catalogue.snapshot(reference)
-        let context = try await checkContext(snapshot, target: translator(installation()))
-        return try SnapshotConverter().check(context, policy: policy.load())
+        let policy = try policy.load()
+        let context = try await checkContext(snapshot, target: self.target(target, policy: policy), policy: policy)
+        return try SnapshotConverter().check(context, policy: policy)
     }
 
     /// What the checks look at: device sections, what the commit knows, and the log in the guest's memory.
-    func checkContext(_ snapshot: NamedCommit, target: TargetProfile) async throws -> CheckContext {
+    func checkContext(
+        _ snapshot: NamedCommit, target: TargetProfile, policy: ConversionPolicy = .standard
+    ) async throws -> CheckContext {
         let state = try machineState(of: snapshot)
-        let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
-        return try CheckContext(
-            stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
-            kernelLog: try kernelLog(of: state), vendor: hostVendor)
+        var context = try CheckContext(
+            stream: state.stream, target: target,
+            origin: SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? ""),
+            memory: try guestMemory(of: state), launch: launchRecord(of: snapshot), vendor: hostVendor)
+        // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
+        if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
+        if context.kernel == nil { context.kernelLog = try kernelLog(of: state) }
+        context.targetTicksPerSecond = hostTicksPerSecond
+        return context
     }
 
     /// The vendor of this machine's CPU, for advice about taking snapshots.
     var hostVendor: CPUVendor {
         CPUVendor(cpuinfo: (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "") ?? .intel
+    }
+
+    /// The guest's RAM by guest-physical address, or nil where the machine's memory map is not known.
+    private func guestMemory(of state: StoredMachineState) throws -> SnapshotMemory? {
+        guard let block = state.stream.mainRAM, let root = state.ram[block.idstr] else { return nil }
+        let store = store
+        do {
+            return try SnapshotMemory(state.stream) { _, page, buffer in
+                try store.page(root, index: page, into: buffer) ? .data : .zero
+            }
+        } catch let error where error.code == .unsupported {
+            return nil
+        }
     }
 
     /// Searches the guest's main memory. Only several CPUs make its log matter.

@@ -15,7 +15,7 @@ import VMState
 /// |---|---|
 /// | 0 | done |
 /// | 1 | a check found something fixable, or failed |
-/// | 2 | a check found something fatal; KVM cannot run guests on this machine |
+/// | 2 | a check found something fatal; a resumed guest did not live; KVM cannot run guests on this machine |
 /// | 64 | the command was used wrongly |
 /// | 65 | an input is damaged or not of the kind it should be |
 /// | 66 | no such VM, snapshot, experiment or file |
@@ -36,6 +36,7 @@ package struct Failure: Sendable {
         case let error as LineageError: self.init("\(error)", Self.code(error.code))
         case let error as WorkflowError: self.init("\(error)", Self.code(error.code))
         case let error as HypervisorError: self.init("\(error)", Self.code(error.code))
+        case let error as GuestFailure: self.init("\(error)", 2)
         case let error as VMStateError:
             self.init("\(error)", error.code == .io || error.code == .pages ? 74 : 65)
         case let error as DiskImageError: self.init("\(error)", Self.code(error.code))
@@ -82,6 +83,7 @@ package struct Failure: Sendable {
         case .usage: 64
         case .malformed: 65
         case .missing: 66
+        case .exists: 73
         case .busy: 75
         case .io: 74
         case .unavailable: 69

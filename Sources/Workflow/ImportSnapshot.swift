@@ -6,7 +6,7 @@ import VMState
 
 /// A snapshot that was taken elsewhere.
 package struct ImportRequest: Sendable {
-    /// A migration stream, or a qcow2 file with an internal snapshot.
+    /// A migration stream, a save file of libvirt, or a qcow2 file with an internal snapshot.
     package var file: String
     package var vm: Name
     package var name: Name
@@ -64,7 +64,14 @@ extension Stemma {
             if request.internalSnapshot != nil {
                 throw WorkflowError(.usage, "\(request.file) is no qcow2 file, so --from-snapshot means nothing.")
             }
-            state = try MachineStateIngest(ingest: ingest).read(SnapshotSource(path: request.file))
+            let source = try SnapshotSource(path: request.file)
+            if let libvirt = source.libvirt {
+                progress.step(
+                    "a save file of libvirt (\(libvirt.compression.name)); its XML is kept with the snapshot")
+                commit.blobs[LibvirtBlob.domain] = try ingest.putBlob([UInt8](libvirt.domain.utf8))
+                commit.blobs[LibvirtBlob.cookie] = try libvirt.cookie.map { try ingest.putBlob([UInt8]($0.utf8)) }
+            }
+            state = try MachineStateIngest(ingest: ingest).read(source)
         case .vmdk, .vdi, .vhdx, .vpc, .parallels:
             throw WorkflowError(
                 .usage, "\(request.file) is a disk without a machine state: give it with --disk, next to a snapshot.")

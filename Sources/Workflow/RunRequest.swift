@@ -36,6 +36,12 @@ package struct RunRequest: Sendable {
     package var sharesMemory = true
     /// Tell also what only matters for speed.
     package var isVerbose = false
+    /// How long a snapshot that is resumed under the translator is watched for signs of life; zero for not at all.
+    package var watch: Duration = .seconds(10)
+    /// It resumes a save that was made anew, after the first one did not live.
+    var isRetry = false
+    /// The guest stands still until the piece of work of the run lets it go.
+    var isTrial = false
     /// Say in the outcome what QEMU had in memory at the end.
     var isMeasured = false
 

@@ -87,11 +87,12 @@ final class RunSession: Sendable {
         var failure: (any Error)?
         do {
             try await resume(process)
+            let watched = try await watch(process)
             outcome.startSeconds = (clock.now - start).seconds
             if request.isVerbose {
                 progress.step("\(title) runs after \(String(format: "%.3f", outcome.startSeconds)) s")
             }
-            if let body { try await body(process, saver) } else { try await drive(process, saver) }
+            if let body { try await body(process, saver) } else { try await drive(process, saver, watched) }
         } catch {
             failure = error
         }
@@ -130,7 +131,7 @@ final class RunSession: Sendable {
         return outcome
     }
 
-    /// Loads the state of the snapshot, if the run has one, and lets the guest run.
+    /// Loads the state of the snapshot, if the run has one; the guest stands still then.
     private func resume(_ process: QEMUProcess) async throws {
         guard let state = memory.state else { return }
         stemma.progress.step("resuming \(title)")
@@ -143,7 +144,7 @@ final class RunSession: Sendable {
         try await process.resume(
             from: .blocking { descriptor in
                 try state.write(toDescriptor: descriptor, name: name, leavesOutMemory: isFile)
-            }, leavesOutMemory: isFile)
+            }, thenRun: false, leavesOutMemory: isFile)
         if request.isVerbose {
             let (waited, loaded) = ((filled - answered).seconds, (clock.now - filled).seconds)
             stemma.progress.step(
@@ -153,16 +154,18 @@ final class RunSession: Sendable {
     }
 
     /// What the user asked the run to do, once the guest runs.
-    private func drive(_ process: QEMUProcess, _ saver: RunSaver) async throws {
+    private func drive(_ process: QEMUProcess, _ saver: RunSaver, _ watched: WatchedGuest?) async throws {
         guard let text = request.until else {
             if request.isHeadless {
                 stemma.progress.step("\(title) is running; Ctrl-C ends it, its console is \(run.paths.serialLog)")
             }
+            let reporting = watched.map { watched in Task { await report(watched) } }
+            defer { reporting?.cancel() }
             _ = try await process.waitForExit()
             return
         }
         stemma.progress.step("\(title): waiting for '\(text)' on the serial console")
-        try await process.waitForSerial(text, timeout: request.timeout)
+        try await wait(for: text, on: process, watched)
         guard let name = request.save else { return }
         stemma.progress.step("saving \(request.reference.vm):\(name)")
         _ = try await saver.save(name, then: .paused, remarks: request.remarks)

@@ -36,7 +36,14 @@ extension Stemma {
             return RunOutcome(commandLine: line.shellText)
         }
         return try await Interruption.cancelling {
-            try await session(request, origin: origin, configuration: configuration, run: run, installation).execute()
+            do {
+                return try await session(
+                    request, origin: origin, configuration: configuration, run: run, installation
+                ).execute()
+            } catch let failure as GuestFailure {
+                guard let again = try await savedAgain(request, after: failure) else { throw failure }
+                return try await self.run(again)
+            }
         }
     }
 

@@ -9,13 +9,20 @@ package struct Stemma: Sendable {
     package let store: ContentStore
     package let catalogue: Catalogue
     package let progress: ProgressLog
+    /// Where QEMU is looked for before anywhere else; nil for the installed one.
+    package let qemuDirectory: String?
 
     /// Opens the store of a home directory, and makes both when they are not there.
     ///
-    /// - Parameter isReadOnly: nothing is made, and not a byte of the store changes. Without it, a store that cannot be written
-    ///   is read all the same.
-    package init(home: Home, isReadOnly: Bool = false, progress: ProgressLog = .silent) throws {
+    /// - Parameters:
+    ///   - isReadOnly: nothing is made, and not a byte of the store changes. Without it, a store that cannot be written is read
+    ///     all the same.
+    ///   - qemuDirectory: where `qemu-system-x86_64` is looked for before anywhere else.
+    package init(
+        home: Home, isReadOnly: Bool = false, qemuDirectory: String? = nil, progress: ProgressLog = .silent
+    ) throws {
         self.home = home
+        self.qemuDirectory = qemuDirectory
         self.progress = progress
         if !isReadOnly { try Self.make(home) }
         store = try ContentStore.open(
@@ -41,5 +48,10 @@ package struct Stemma: Sendable {
     package var runs: RunRegistry { RunRegistry(base: home.runs) }
 
     /// The QEMU of this machine.
-    package func installation() throws -> QEMUInstallation { try QEMUInstallation.find() }
+    ///
+    /// A directory that was named has to hold it: falling back to another version would only show later.
+    package func installation() throws -> QEMUInstallation {
+        guard let qemuDirectory else { return try QEMUInstallation.find() }
+        return try QEMUInstallation.find(in: [qemuDirectory])
+    }
 }

@@ -18,7 +18,7 @@ package struct StoredMachineState: Sendable {
     }
 
     /// Writes the state as a migration stream. Pages are read from the store while it is written.
-    func write(to output: inout some ByteOutput, leavesOutMemory: Bool = false) throws {
+    func write<Output: ByteOutput & ~Copyable>(to output: inout Output, leavesOutMemory: Bool = false) throws {
         var pages = StoredPageProvider(ram: ram, store: store)
         let shared: Set<String> = leavesOutMemory ? [MachineConfiguration.mainMemoryBlock] : []
         try MigrationStreamWriter().write(stream, pages: &pages, leavingOut: shared, to: &output)

@@ -9,6 +9,8 @@ package struct WorkflowError: Error, Sendable, CustomStringConvertible {
         case busy
         /// What was named is not there.
         case missing
+        /// The name or the file exists.
+        case exists
         /// A system call failed.
         case io
         /// What was asked for cannot be done on this machine.

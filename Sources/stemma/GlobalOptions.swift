@@ -20,7 +20,10 @@ struct GlobalOptions: ParsableArguments {
 
     /// Opens the user's home.
     func open() throws -> Stemma {
-        try Stemma(home: Home(root: Self.root(home)), isReadOnly: readOnly, progress: progress)
+        // Another QEMU than the installed one, for streams of other versions.
+        let qemu = ProcessInfo.processInfo.environment["STEMMA_QEMU"].flatMap { $0.isEmpty ? nil : Self.absolute($0) }
+        return try Stemma(
+            home: Home(root: Self.root(home)), isReadOnly: readOnly, qemuDirectory: qemu, progress: progress)
     }
 
     /// Tells steps on standard error, so that standard output holds results only.

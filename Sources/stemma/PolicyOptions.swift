@@ -1,12 +1,13 @@
 import ArgumentParser
 import Workflow
 
-/// Which policy decides about findings.
+/// Which policy decides about findings, and for which target.
 struct PolicyOptions: ParsableArguments {
     @Option(
-        help: "A policy: severities of findings and allowed fixes. Default: the one that Stemma comes with.",
-        completion: .file(extensions: ["yaml", "yml"]))
+        help: ArgumentHelp(
+            "Severities of findings and allowed fixes: default, strict, permissive, s2e, research-intel, or a file.",
+            valueName: "name|file"), completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
 
-    var source: PolicySource { policy.map { .file($0) } ?? .builtIn }
+    var source: PolicySource { policy.map { PolicySource($0) } ?? .standard }
 }

@@ -47,6 +47,9 @@ struct RunCommand: AsyncParsableCommand {
     var qemuOptions: [String] = []
     @Option(help: "Headless: resume VM:SNAPSHOT this many times; --until and --save (as NAME-1, ...) apply to each.")
     var count: Int?
+    @Option(
+        help: "prep: watch a resumed snapshot for so many seconds and explain why it does not live; 0 for not at all.")
+    var watch: Int = 10
     @Flag(help: "Tell also how memory is shared, and times.")
     var verbose = false
     @Flag(help: "Keep the disks as the guest left them, even when it did not switch itself off.")
@@ -68,6 +71,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func runQEMU(_ stemma: Stemma, _ mode: RunRequest.Mode) async throws {
+        guard (0...3600).contains(watch) else { throw ValidationError("--watch takes 0 to 3600 seconds.") }
         if exploration.isUsed {
             throw ValidationError("--expname, --search and the --max options are for 'sym' runs.")
         }
@@ -75,6 +79,7 @@ struct RunCommand: AsyncParsableCommand {
         request.isHeadless = headless
         request.until = until
         request.timeout = .seconds(timeout ?? 600)
+        request.watch = .seconds(watch)
         request.save = save
         request.remarks = remarks.remarks
         request.cpu = cpu

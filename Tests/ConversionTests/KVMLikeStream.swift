@@ -38,9 +38,10 @@ enum KVMLikeStream {
     /// A context with the memory searched and nothing found.
     static func context(
         _ stream: MigrationStream, target: TargetProfile = target, origin: SnapshotOrigin? = nil,
-        log: [KernelLogEvidence]? = []
+        memory: (any GuestMemory)? = nil, log: [KernelLogEvidence]? = [], launch: LaunchRecord? = nil
     ) throws -> CheckContext {
-        try CheckContext(stream: stream, target: target, origin: origin, kernelLog: log)
+        try CheckContext(
+            stream: stream, target: target, origin: origin, memory: memory, kernelLog: log, launch: launch)
     }
 }
 

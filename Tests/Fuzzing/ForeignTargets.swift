@@ -21,6 +21,23 @@ enum StreamTarget: FuzzTarget {
     }
 }
 
+/// What stands before the stream in a file of `virsh save`.
+enum SaveTarget: FuzzTarget {
+    static let name = "save"
+
+    static func seeds() throws -> [[UInt8]] {
+        [try LibvirtSaveHeader(compression: .gzip, domain: "<domain/>", cookie: "<cookie/>").bytes()]
+    }
+
+    static func run(_ bytes: UnsafeRawBufferPointer) {
+        guard let (header, offset) = try? LibvirtSaveHeader.read(from: ArrayByteSource(Array(bytes))) else { return }
+        if offset > UInt64(bytes.count) { finding("a stream behind the end of its file") }
+        guard let again = try? LibvirtSaveHeader.read(from: ArrayByteSource(header.bytes())).0, again == header else {
+            finding("a header of libvirt's that cannot be written and read again")
+        }
+    }
+}
+
 /// The first sectors of a disk.
 enum PartitionTarget: FuzzTarget {
     static let name = "partitions"

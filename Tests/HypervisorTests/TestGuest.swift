@@ -39,8 +39,40 @@ enum TestGuest {
         return image
     }
 
+    /// What a guest may do after `READY`, instead of ticking.
+    enum Fate: String, CaseIterable {
+        /// 1: hlt; jmp 1b, with interrupts off
+        case halts
+        /// 1: inc %bx; jmp 1b, with interrupts off
+        case spins
+        /// An interrupt table without entries (lidt of zeros on the stack), then int $0.
+        case faults
+
+        fileprivate var code: [UInt8] {
+            switch self {
+            case .halts: [0xf4, 0xeb, 0xfd]
+            case .spins: [0x43, 0xeb, 0xfd]
+            case .faults: [0x6a, 0x00, 0x6a, 0x00, 0x6a, 0x00, 0x89, 0xe5, 0x0f, 0x01, 0x5e, 0x00, 0xcd, 0x00]
+            }
+        }
+    }
+
+    /// A file for `-kernel` of a guest that meets its fate. Whoever reads `READY` knows that it has, or, if it will break off,
+    /// that it will after a second.
+    static func kernel(_ fate: Fate) -> [UInt8] {
+        var code: [UInt8] = fate == .faults ? [] : [0xfa]  // cli
+        for byte in "READY\n".utf8 { code += [0xb0, byte, 0xba, 0xf8, 0x03, 0xee] }
+        if fate == .faults {
+            code += [0xb9, 0x14, 0x00]  // mov $20,%cx
+            code += [0xfb, 0xf4, 0x49, 0x75, 0xfb]  // 1: sti; hlt; dec %cx; jnz 1b
+        }
+        return kernel(code + fate.code)
+    }
+
+    static var kernel: [UInt8] { kernel(code(writesDisk: false)) }
+
     /// A file for `-kernel` by the Linux boot protocol (Documentation/arch/x86/boot.rst): only setup code.
-    static var kernel: [UInt8] {
+    private static func kernel(_ code: [UInt8]) -> [UInt8] {
         var image = [UInt8](repeating: 0, count: 6 * 512)
         image[0x1f1] = 4  // setup_sects
         image[0x1fe] = 0x55
@@ -51,7 +83,6 @@ enum TestGuest {
         image[0x206] = 0x0f  // protocol 2.15
         image[0x207] = 0x02
         image[0x211] = 0x01  // LOADED_HIGH
-        let code = code(writesDisk: false)
         image.replaceSubrange(0x280..<0x280 + code.count, with: code)
         return image
     }

@@ -30,6 +30,22 @@ import Testing
         #expect(order[0] == "/lib/modules/6.1/kernel/base.ko")
     }
 
+    @Test(arguments: [("xz", "-f"), ("gzip", "-f"), ("zstd", "-q --rm -f")])
+    func packedModulesAreUnpacked(program: String, options: String) throws {
+        let directory = try TemporaryDirectory()
+        _ = try package([("a/top-one", "base"), ("base", "")], in: directory)
+        let root = directory.path + "/root"
+        let (status, text) = try run(
+            ["sh", "-c", "find \(root) -name '*.ko' -exec \(program) \(options) '{}' ';'"], in: directory)
+        try #require(status == 0, "\(text)")
+        let modules = try KernelModules(root: root)
+        let order = try modules.loadOrder(of: located("top_one"))
+        #expect(order == ["/lib/modules/6.1/kernel/base.ko", "/lib/modules/6.1/kernel/a/top-one.ko"])
+        for path in order {
+            #expect(ModuleInformation(elf: Array(try Data(contentsOf: URL(fileURLWithPath: root + path)))) != nil)
+        }
+    }
+
     @Test func aMissingModuleIsNamedWithItsLine() throws {
         let directory = try TemporaryDirectory()
         let modules = try package([("top", "gone")], in: directory)

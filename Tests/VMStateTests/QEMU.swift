@@ -13,12 +13,13 @@ final class QEMU {
         var description: String
     }
 
-    init(_ arguments: [String]) throws {
+    /// - Parameter program: its name or path; that of the machine, unless said otherwise.
+    init(_ arguments: [String], program: String = "qemu-system-x86_64") throws {
         // A QEMU that refused its snapshot is gone when the next command is written.
         signal(SIGPIPE, SIG_IGN)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments =
-            ["qemu-system-x86_64", "-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"] + arguments
+            [program, "-accel", "tcg", "-display", "none", "-nodefaults", "-qmp", "stdio"] + arguments
         process.standardInput = input
         process.standardOutput = output
         process.standardError = errors
@@ -52,8 +53,11 @@ final class QEMU {
     }
 
     /// Writes the state with `migrate`, and waits until that is done.
-    func migrate(to path: String) throws {
-        try execute("migrate", ["uri": "exec:cat > \(path)"])
+    func migrate(to path: String) throws { try migrate(uri: "exec:cat > \(path)") }
+
+    /// Writes the state to where QEMU's `migrate` takes it, and waits until that is done.
+    func migrate(uri: String) throws {
+        try execute("migrate", ["uri": uri])
         while true {
             let answer = try #require(try execute("query-migrate") as? [String: Any])
             switch answer["status"] as? String {

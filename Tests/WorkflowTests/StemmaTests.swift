@@ -9,8 +9,9 @@ import Workflow
 struct TemporaryHome: ~Copyable {
     let stemma: Stemma
 
-    init() throws {
-        stemma = try Stemma(home: Home(root: NSTemporaryDirectory() + "workflow-" + UUID().uuidString))
+    init(progress: ProgressLog = .silent) throws {
+        stemma = try Stemma(
+            home: Home(root: NSTemporaryDirectory() + "workflow-" + UUID().uuidString), progress: progress)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: stemma.home.root) }

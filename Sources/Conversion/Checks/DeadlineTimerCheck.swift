@@ -4,6 +4,13 @@ import VMState
 struct DeadlineTimerCheck: SnapshotCheck {
     let id = "C09"
     let title = "LAPIC timer mode"
+    let explanation = """
+        Where the CPU offers it, Linux runs the local APIC's timer in TSC-deadline mode: it writes the counter value of the \
+        next interrupt to MSR 0x6e0. TCG, up to QEMU 10.0 at least, ignores that MSR. The interrupt never comes; a guest that \
+        is idle hangs in HLT, one that is busy never switches tasks. The snapshot alone cannot be changed to another mode, \
+        because the kernel's driver goes on writing deadlines.
+        """
+    var repair: String? { LAPICOneShotRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         guard !context.target.hasTSCDeadline else { return [] }

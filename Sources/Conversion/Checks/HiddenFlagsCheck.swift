@@ -4,6 +4,12 @@ import VMState
 struct HiddenFlagsCheck: SnapshotCheck {
     let id = "C05"
     let title = "Derived CPU flags"
+    let explanation = """
+        QEMU keeps a word of flags, hflags, that sums up the CPU's mode for the translator. TCG updates it when a control \
+        register is written; KVM fills in only a part. A stream of KVM has, for example, no flag that AVX is switched on: \
+        under TCG every AVX instruction then raises #UD, and user space dies within seconds. All bits can be computed from \
+        CR4, XCR0, EFER and BNDCFG.
+        """
     var fix: String? { RecomputeHiddenFlags.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {

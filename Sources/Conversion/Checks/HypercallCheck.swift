@@ -5,10 +5,19 @@ import VMState
 struct HypercallCheck: SnapshotCheck {
     let id = "C21"
     let title = "Hypercalls between CPUs"
+    let explanation = """
+        A Linux guest with several CPUs that runs on KVM sends IPIs, wakes spinning CPUs and yields by hypercalls (VMCALL or \
+        VMMCALL), if KVM offers that. TCG has no hypercalls: the instruction raises #UD in the kernel, in the middle of an \
+        interrupt, and the guest resets or panics. The kernel says in its log, which is in RAM, what it has set up.
+        """
+    var repair: String? { NativeIPIRepair.id }
 
     func run(_ context: CheckContext) -> [Finding] {
         guard !context.target.hasKVMHypercalls, context.origin != .tcg || context.kernelLog != nil else { return [] }
         let count = context.cpus.count
+        if count > 1, let kernel = context.kernel, let hooks = HypercallHooks.used(by: kernel) {
+            return hooks.isEmpty ? [] : [inUse(hooks, context)]
+        }
         guard let log = context.kernelLog else {
             guard count > 1 else { return [] }
             return [
@@ -56,6 +65,17 @@ struct HypercallCheck: SnapshotCheck {
                     "The log is a ring: a guest that printed much may use them all the same, and would then die of #UD.",
                 remedy: "Try the converted snapshot. If it dies: \(context.captureAgain).")
         ]
+    }
+
+    /// The kernel itself tells: its pointers lead to functions with hypercalls.
+    private func inUse(_ hooks: [HypercallHooks.Hook], _ context: CheckContext) -> Finding {
+        finding(
+            .fatal, "The guest's CPUs reach each other by hypercall",
+            evidence: hooks.map {
+                Finding.Evidence(section: "memory", field: "\($0.variable).\($0.member)", value: $0.function)
+            },
+            effect: "VMCALL and VMMCALL raise #UD in the target: the guest resets (triple fault) or panics.",
+            remedy: "\(context.captureAgain) ('kvm=off' is what matters), or with one CPU.")
     }
 
     private func evidence(_ list: [KernelLogEvidence]) -> [Finding.Evidence] {

@@ -4,6 +4,11 @@ import VMState
 struct KVMSectionsCheck: SnapshotCheck {
     let id = "C02"
     let title = "Sections that only KVM has"
+    let explanation = """
+        With KVM, QEMU's machines from 5.2 on always have a device kvmclock, which holds the guest's clock of KVM; TCG has \
+        none, and refuses the stream at its section. Everything that the guest sees of it is in RAM and in the CPU's \
+        registers, so that it can be cut out. The sections of KVM's emulation of Xen cannot: the guest calls into it.
+        """
     var fix: String? { RemoveKVMSections.id }
 
     /// Sections that can be cut without loss: the guest sees their contents elsewhere.

@@ -4,6 +4,12 @@ import VMState
 struct TimeStampCounterCheck: SnapshotCheck {
     let id = "C06"
     let title = "Time stamp counter"
+    let explanation = """
+        KVM saves each CPU's time stamp counter in cpu.tsc. TCG does not read it: its counter is the machine's, \
+        timer.cpu_ticks_offset, plus an offset for each CPU. Under KVM that field counts something else, so that the guest's \
+        counter jumps. Linux stands still while a counter that went back catches up, which may take minutes or years; a jump \
+        forwards is a jump of the clock.
+        """
     var fix: String? { ContinueTimeStampCounter.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {

@@ -4,6 +4,12 @@ import VMState
 struct X2APICCheck: SnapshotCheck {
     let id = "C10"
     let title = "x2APIC mode"
+    let explanation = """
+        In x2APIC mode a guest reaches its local APIC by MSRs 0x800 to 0x8ff instead of memory. TCG has that mode from QEMU 9.0 \
+        on. Before, writes to these MSRs are ignored: the end of an interrupt never arrives at the APIC, no further interrupt \
+        is delivered, and the guest hangs in HLT. KVM offers x2APIC with every CPU model unless it is switched off.
+        """
+    var repair: String? { XAPICRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         var evidence: [Finding.Evidence] = []

@@ -154,7 +154,7 @@ extension Stemma {
 
 extension StoredMachineState {
     /// Writes the state as the machine state of an internal snapshot.
-    fileprivate func write(to sink: Qcow2VMStateSink) throws {
+    func write(to sink: Qcow2VMStateSink) throws {
         var output = SinkOutput(sink: sink)
         try write(to: &output)
     }

@@ -7,8 +7,8 @@ struct SnapshotImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Take in a snapshot that was saved elsewhere.",
         discussion: """
-            FILE is a migration stream (QEMU's 'migrate exec:cat > FILE'), or a qcow2 file with an internal snapshot, \
-            which --from-snapshot names. The snapshot's machine must be that of the VM: its type, memory and CPUs are \
+            FILE is a migration stream (QEMU's 'migrate exec:cat > FILE', also with mapped-ram), a file of 'virsh save', or a \
+            qcow2 file with an internal snapshot, which --from-snapshot names. The snapshot's machine must be that of the VM: its type, memory and CPUs are \
             read from the stream. The disks are the VM's own, unless --disk says otherwise; those of a qcow2 file with an \
             internal snapshot are the ones of that snapshot.
             """)

@@ -1,0 +1,92 @@
+/// What an observation says about a guest.
+package enum GuestVerdict: String, Sendable, Hashable, Codable {
+    /// It executes instructions and takes interrupts.
+    case alive
+    /// It was reset, by a triple fault or by itself.
+    case reset
+    /// Its kernel panicked, or QEMU stopped it or ended.
+    case stopped
+    /// It switched itself off.
+    case switchedOff
+    /// It meets instructions again and again that its CPU does not know.
+    case invalidOpcodes
+    /// No CPU did anything, and no interrupt came.
+    case silent
+    /// CPUs execute instructions, but no interrupt came.
+    case spinning
+    /// Interrupts come, but the guest's own clock stands still.
+    case clockStands
+
+    /// Whether somebody can work with such a guest.
+    package var isHealthy: Bool { self == .alive || self == .switchedOff }
+}
+
+extension GuestObservation {
+    /// The number of invalid opcodes in user mode from which they count as a storm: a program that probes its CPU by
+    /// trying (as some cryptographic libraries do) meets a few.
+    package static let stormLimit = 20
+
+    /// What the facts amount to. The first that applies, from the surest to the vaguest.
+    package var verdict: GuestVerdict {
+        switch ending {
+        case .tripleFault, .reset: return .reset
+        case .panicked, .stopped, .ended: return .stopped
+        case .switchedOff: return .switchedOff
+        case nil: break
+        }
+        // A kernel that meets one has lost the thread that met it, unless it meant it.
+        let inKernel = invalidOpcodes.contains { !$0.isUser && !$0.isIntended }
+        if inKernel || invalidOpcodeCount >= Self.stormLimit { return .invalidOpcodes }
+        if interruptCount == 0, !logWasFull {
+            return cpus.contains(where: \.moved) ? .spinning : .silent
+        }
+        if let clock, clock.last <= clock.first { return .clockStands }
+        return .alive
+    }
+
+    /// One line for people: the verdict with the facts that it rests on.
+    package var text: String {
+        let time = "\(Int(seconds.rounded())) s"
+        switch verdict {
+        case .alive:
+            var parts = ["\(interruptCount)\(logWasFull ? " and more" : "") interrupts"]
+            if timerInterruptCount > 0 { parts.append("\(timerInterruptCount) of them from APIC timers") }
+            if let clock { parts.append("\(clock.name) went on by \(clock.last &- clock.first)") }
+            if consoleBytes > 0 { parts.append("\(consoleBytes) bytes on the console") }
+            return "the guest lives: \(parts.joined(separator: ", ")) in \(time)"
+        case .reset:
+            return ending == .tripleFault
+                ? "the guest was reset after \(time) by a triple fault\(opcodeText.map { ": " + $0 } ?? "")"
+                : "the guest reset itself after \(time)\(opcodeText.map { ": " + $0 } ?? "")"
+        case .stopped:
+            switch ending {
+            case .panicked: return "the guest's kernel panicked after \(time)"
+            case .ended: return "QEMU ended after \(time)"
+            default: return "QEMU stopped the guest after \(time): \(status)"
+            }
+        case .switchedOff: return "the guest switched itself off after \(time)"
+        case .invalidOpcodes:
+            return "the guest met \(invalidOpcodeCount) invalid instructions in \(time)"
+                + (opcodeText.map { ", \($0)" } ?? "")
+        case .silent: return "the guest does nothing: \(cpuText), and no interrupt came in \(time)"
+        case .spinning: return "the guest runs in circles: \(cpuText), and no interrupt came in \(time)"
+        case .clockStands:
+            return "the guest's clock stands: \(interruptCount) interrupts came in \(time), but "
+                + "\(clock?.name ?? "it") stayed at \(clock?.last ?? 0)"
+        }
+    }
+
+    private var opcodeText: String? {
+        guard let worst = invalidOpcodes.max(by: { $0.count < $1.count }) else { return nil }
+        let address = "0x" + String(worst.address, radix: 16)
+        let bytes = worst.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+        return "\(worst.isUser ? "a program" : "the kernel") at \(address)"
+            + (bytes.isEmpty ? "" : " (\(bytes))")
+    }
+
+    private var cpuText: String {
+        let halted = cpus.count { $0.registers.isHalted }
+        if cpus.count == 1 { return halted == 1 ? "its CPU is halted" : "its CPU runs" }
+        return halted == cpus.count ? "all \(cpus.count) CPUs are halted" : "\(halted) of \(cpus.count) CPUs are halted"
+    }
+}
