@@ -14,6 +14,9 @@ package struct CheckContext: Sendable {
     package var origin: SnapshotOrigin
     /// What was found of the kernel's log in RAM; nil if RAM was not searched.
     package var kernelLog: [KernelLogEvidence]?
+    /// What the guest saw of its CPU when it booted: recorded with the snapshot, or given by the user; nil if unknown.
+    /// ``InferredFingerprint`` tells what the snapshot itself proves.
+    package var fingerprint: CPUFingerprint?
     /// CPU with which the snapshot could be taken again, for the remedies.
     package var captureModel: CaptureModel
 
@@ -23,13 +26,15 @@ package struct CheckContext: Sendable {
     ///   - origin: who ran the guest, if that is known from elsewhere.
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
+    ///   - fingerprint: what the guest saw of its CPU, if that is known.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
-        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel
+        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel, fingerprint: CPUFingerprint? = nil
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
         self.kernelLog = kernelLog
+        self.fingerprint = fingerprint
         cpus = try stream.cpus()
         guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
         captureModel = CaptureModel(vendor: vendor, target: target)

@@ -70,7 +70,8 @@ extension Stemma {
         let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
         return try CheckContext(
             stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
-            kernelLog: try kernelLog(of: state), vendor: hostVendor)
+            kernelLog: try kernelLog(of: state), vendor: hostVendor,
+            fingerprint: try recordedFingerprint(of: snapshot.commit))
     }
 
     /// The vendor of this machine's CPU, for advice about taking snapshots.

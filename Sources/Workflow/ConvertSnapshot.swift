@@ -46,7 +46,7 @@ extension Stemma {
         commit.ram = snapshot.commit.ram
         commit.state = try MachineStateIngest(ingest: ingest).put(result.stream)
         var configuration = try configuration(of: snapshot.commit, named: reference.description)
-        configuration.cpu = targetCPU(for: configuration.cpu, capture: context.captureModel)
+        configuration.cpu = try await targetCPU(for: configuration.cpu)
         commit.machine = try put(configuration, in: ingest)
         commit.findings = try ingest.putBlob([UInt8](Data(result.before.json().utf8)))
         commit.attributes[Attribute.accelerator] = "tcg"
@@ -61,7 +61,10 @@ extension Stemma {
 
     /// The CPU model for the translator: the same where the guest ran on one that the translator has, else everything that
     /// the translator can do, because a guest may use any feature that it saw when it booted.
-    private func targetCPU(for cpu: String, capture: CaptureModel) -> String {
-        cpu == capture.kvmArgument ? capture.targetArgument : "max"
+    private func targetCPU(for cpu: String) async throws -> String {
+        guard let same = CPUArgument(cpu).forTranslator,
+            try await installation().objection(to: same.description, accelerator: .tcg) == nil
+        else { return "max" }
+        return same.description
     }
 }

@@ -8,6 +8,6 @@ extension Stemma {
             (try await monitor.version(), try await monitor.machines())
         }
         return .tcg(
-            version: release.version, machineTypes: machines.map(\.name))
+            version: release.version, machineTypes: machines.map(\.name), features: try await capabilities(of: .tcg))
     }
 }
