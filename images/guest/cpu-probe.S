@@ -174,12 +174,17 @@ put:
     out %al, %dx
     ret
 
-/* General protection: skip the two bytes of RDMSR and set the carry flag. */
+/*
+ * General protection: skip the two bytes of RDMSR and set the carry flag. Not by IRET, which hypervisors that interpret their
+ * guests may lack.
+ */
 fault:
-    add $4, %esp
-    addl $2, (%esp)
-    orl $1, 8(%esp)
-    iret
+    add $4, %esp                        /* the error code */
+    pop %eax
+    add $8, %esp                        /* CS, EFLAGS */
+    add $2, %eax
+    stc
+    jmp *%eax
 
     .balign 8
 gdt:

@@ -25,6 +25,22 @@ package struct TargetProfile: Sendable, Hashable, Codable {
     /// The most that the target can give to a guest; nil if that is not known.
     package var features: CPUFingerprint?
 
+    /// Makes a target.
+    package init(
+        name: String, version: QEMUVersion, accelerator: Accelerator, machineTypes: Set<String>, hasX2APIC: Bool,
+        hasTSCDeadline: Bool, hasKVMClock: Bool, hasKVMHypercalls: Bool, features: CPUFingerprint? = nil
+    ) {
+        self.name = name
+        self.version = version
+        self.accelerator = accelerator
+        self.machineTypes = machineTypes
+        self.hasX2APIC = hasX2APIC
+        self.hasTSCDeadline = hasTSCDeadline
+        self.hasKVMClock = hasKVMClock
+        self.hasKVMHypercalls = hasKVMHypercalls
+        self.features = features
+    }
+
     /// The system TCG of a QEMU.
     ///
     /// - Parameters:
