@@ -17,6 +17,8 @@ package struct CheckContext: Sendable {
     /// What the guest saw of its CPU when it booted: recorded with the snapshot, or given by the user; nil if unknown.
     /// ``InferredFingerprint`` tells what the snapshot itself proves.
     package var fingerprint: CPUFingerprint?
+    /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
+    package var memory: (any GuestMemory)?
     /// CPU with which the snapshot could be taken again, for the remedies.
     package var captureModel: CaptureModel
 
@@ -24,15 +26,18 @@ package struct CheckContext: Sendable {
     ///
     /// - Parameters:
     ///   - origin: who ran the guest, if that is known from elsewhere.
+    ///   - memory: the guest's RAM, where it can be read.
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
     ///   - fingerprint: what the guest saw of its CPU, if that is known.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
-        kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel, fingerprint: CPUFingerprint? = nil
+        memory: (any GuestMemory)? = nil, kernelLog: [KernelLogEvidence]? = nil, vendor: CPUVendor = .intel,
+        fingerprint: CPUFingerprint? = nil
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
+        self.memory = memory
         self.kernelLog = kernelLog
         self.fingerprint = fingerprint
         cpus = try stream.cpus()

@@ -1,11 +1,14 @@
+import GuestInspection
 import VMState
 
 /// Runs the checks, and applies the fixes that the policy allows.
 package struct SnapshotConverter: Sendable {
     /// What a conversion gives.
     package struct Result: Sendable {
-        /// The snapshot without RAM; its RAM is that of the original.
+        /// The snapshot without RAM; its RAM is that of the original with `changedPages`.
         package var stream: MigrationStream
+        /// The pages of RAM that fixes changed, with their new 4096 bytes, by guest-physical page number.
+        package var changedPages: [UInt64: [UInt8]]
         /// What was done, in order.
         package var fixes: [AppliedFix]
         /// The findings before.
@@ -15,12 +18,21 @@ package struct SnapshotConverter: Sendable {
     }
 
     private let checks: [any SnapshotCheck]
-    private let fixes: [String: any StreamFix]
+    private let streamFixes: [String: any StreamFix]
+    private let snapshotFixes: [String: any SnapshotFix]
 
     /// Makes a converter with all checks and fixes of the product.
     package init() {
         checks = SnapshotChecks.all
-        fixes = StreamFixes.all
+        streamFixes = StreamFixes.all
+        snapshotFixes = SnapshotFixes.all
+    }
+
+    /// Makes a converter with checks and fixes of one's own, for tests.
+    init(checks: [any SnapshotCheck], streamFixes: [String: any StreamFix], snapshotFixes: [String: any SnapshotFix]) {
+        self.checks = checks
+        self.streamFixes = streamFixes
+        self.snapshotFixes = snapshotFixes
     }
 
     /// Runs all checks that the policy does not switch off.
@@ -55,32 +67,57 @@ package struct SnapshotConverter: Sendable {
             throw ConversionError(
                 .refused, "the snapshot cannot be converted for \(context.target.name)", findings: fatal)
         }
-        var stream = context.stream
-        stream.discardRecordLog()
+        var snapshot = EditableSnapshot(stream: context.stream, memory: context.memory ?? NoMemory())
+        snapshot.stream.discardRecordLog()
         var applied: [AppliedFix] = []
         for finding in before.findings(.fixable) {
-            guard let id = finding.fix, !applied.contains(where: { $0.fix == id }), let fix = fixes[id] else {
-                continue
-            }
-            do throws(VMStateError) {
-                applied.append(AppliedFix(fix: id, check: finding.check, changes: try fix.apply(to: &stream)))
+            guard let id = finding.fix, !applied.contains(where: { $0.fix == id }) else { continue }
+            let known = snapshot.memory.changes.count
+            do {
+                guard let changes = try apply(id, to: &snapshot, context: context) else { continue }
+                applied.append(
+                    AppliedFix(
+                        fix: id, check: finding.check, changes: changes,
+                        memory: Array(snapshot.memory.changes[known...])))
+            } catch let refusal as FixRefusal {
+                throw ConversionError(
+                    .refused, "the fix \(id) does not fit this guest: \(refusal.reason)", findings: [finding])
             } catch {
                 throw ConversionError(.stream, "the fix \(id) failed", findings: [finding], cause: "\(error)")
             }
         }
         var fixed = context
         do throws(VMStateError) {
-            fixed.stream = stream
-            fixed.cpus = try stream.cpus()
+            fixed.stream = snapshot.stream
+            fixed.cpus = try snapshot.stream.cpus()
         } catch {
             throw ConversionError(.stream, "the converted snapshot cannot be read", cause: "\(error)")
         }
+        if context.memory != nil { fixed.memory = snapshot.memory }
         let after = try check(fixed, policy: policy)
         guard after.verdict == .ok else {
             throw ConversionError(
                 .incomplete, "the converted snapshot still has findings; please report this",
                 findings: after.findings.filter { $0.severity >= .fixable })
         }
-        return Result(stream: stream, fixes: applied, before: before, after: after)
+        return Result(
+            stream: snapshot.stream, changedPages: snapshot.memory.changedPages, fixes: applied, before: before,
+            after: after)
     }
+
+    /// Applies a fix; nil if there is none of that id.
+    private func apply(
+        _ id: String, to snapshot: inout EditableSnapshot, context: CheckContext
+    ) throws -> [StreamChange]? {
+        if let fix = streamFixes[id] { return try fix.apply(to: &snapshot.stream) }
+        guard let fix = snapshotFixes[id] else { return nil }
+        guard context.memory != nil else { throw FixRefusal("the guest's memory cannot be read here") }
+        return try fix.apply(to: &snapshot, context: context)
+    }
+}
+
+/// In the place of RAM that cannot be read.
+private struct NoMemory: GuestMemory {
+    var pages: [Range<UInt64>] { [] }
+    func read(page: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Bool { false }
 }

@@ -4,9 +4,10 @@ import VMState
 /// The main memory of a snapshot as its guest addresses it, for ``KernelLogScanner`` and others.
 package struct SnapshotMemory: GuestMemory {
     /// Gives a page of a RAM block, as ``RAMPageProvider`` does.
-    package typealias PageReader = (
-        _ block: RAMBlock, _ page: UInt64, _ buffer: UnsafeMutableRawBufferPointer
-    ) throws -> RAMPageContent
+    package typealias PageReader =
+        @Sendable (
+            _ block: RAMBlock, _ page: UInt64, _ buffer: UnsafeMutableRawBufferPointer
+        ) throws -> RAMPageContent
 
     package let pages: [Range<UInt64>]
     private let map: GuestPhysicalMap

@@ -26,8 +26,10 @@ package struct AppliedFix: Sendable, Hashable, Codable {
     package var fix: String
     /// Id of the check whose findings it answers.
     package var check: String
-    /// All changes.
+    /// All changes of the stream.
     package var changes: [StreamChange]
+    /// All changes of RAM.
+    package var memory: [MemoryChange] = []
 }
 
 /// A pass over a stream that removes the cause of a check's findings.

@@ -1,5 +1,5 @@
 /// The memory of a stopped guest, page by page.
-package protocol GuestMemory {
+package protocol GuestMemory: Sendable {
     /// The guest-physical pages that are RAM, as numbers of 4 KiB pages, upwards and without overlaps.
     var pages: [Range<UInt64>] { get }
 
@@ -13,11 +13,11 @@ package protocol GuestMemory {
 /// Guest memory behind a closure.
 package struct ClosureMemory: GuestMemory {
     package let pages: [Range<UInt64>]
-    private let body: (UInt64, UnsafeMutableRawBufferPointer) throws -> Bool
+    private let body: @Sendable (UInt64, UnsafeMutableRawBufferPointer) throws -> Bool
 
     /// Wraps a closure that does what `read` says.
     package init(
-        pages: [Range<UInt64>], read: @escaping (UInt64, UnsafeMutableRawBufferPointer) throws -> Bool
+        pages: [Range<UInt64>], read: @escaping @Sendable (UInt64, UnsafeMutableRawBufferPointer) throws -> Bool
     ) {
         self.pages = pages
         body = read

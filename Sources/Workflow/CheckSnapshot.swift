@@ -70,13 +70,26 @@ extension Stemma {
         let origin = SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? "")
         return try CheckContext(
             stream: state.stream, target: target, origin: snapshot.commit.edge == .convert ? .tcg : origin,
-            kernelLog: try kernelLog(of: state), vendor: hostVendor,
+            memory: try guestMemory(of: state), kernelLog: try kernelLog(of: state), vendor: hostVendor,
             fingerprint: try recordedFingerprint(of: snapshot.commit))
     }
 
     /// The vendor of this machine's CPU, for advice about taking snapshots.
     var hostVendor: CPUVendor {
         CPUVendor(cpuinfo: (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "") ?? .intel
+    }
+
+    /// The guest's RAM by guest-physical address, or nil where the machine's memory map is not known.
+    private func guestMemory(of state: StoredMachineState) throws -> SnapshotMemory? {
+        guard let block = state.stream.mainRAM, let root = state.ram[block.idstr] else { return nil }
+        let store = store
+        do {
+            return try SnapshotMemory(state.stream) { _, page, buffer in
+                try store.page(root, index: page, into: buffer) ? .data : .zero
+            }
+        } catch let error where error.code == .unsupported {
+            return nil
+        }
     }
 
     /// Searches the guest's main memory. Only several CPUs make its log matter.

@@ -17,7 +17,8 @@ package struct ConvertReport: Sendable, Codable {
 
     package var text: String {
         var lines = fixes.map { fix in
-            "fixed \(fix.check) (\(fix.fix)): " + fix.changes.map(\.text).joined(separator: "; ")
+            "fixed \(fix.check) (\(fix.fix)): "
+                + (fix.changes.map(\.text) + fix.memory.map(\.text)).joined(separator: "; ")
         }
         if fixes.isEmpty { lines.append("nothing had to be fixed") }
         lines.append("\(snapshot) can be resumed by \(after.target) with -cpu \(cpu)")
@@ -28,6 +29,12 @@ package struct ConvertReport: Sendable, Codable {
 extension StreamChange {
     fileprivate var text: String {
         "\(section)\(field.map { " \($0)" } ?? "") \(before) → \(after)"
+    }
+}
+
+extension MemoryChange {
+    fileprivate var text: String {
+        "RAM 0x\(String(address, radix: 16)) (\(subject)) \(Self.text(before)) → \(Self.text(after))"
     }
 }
 
@@ -43,7 +50,7 @@ extension Stemma {
         let ingest = try store.beginIngest(label: "convert \(reference)")
         var commit = snapshot.commit.successor(
             .convert, of: snapshot.digest, message: "Converted for \(target.name)")
-        commit.ram = snapshot.commit.ram
+        commit.ram = try MachineStateIngest(ingest: ingest).edit(snapshot.commit.ram, result)
         commit.state = try MachineStateIngest(ingest: ingest).put(result.stream)
         var configuration = try configuration(of: snapshot.commit, named: reference.description)
         configuration.cpu = try await targetCPU(for: configuration.cpu)

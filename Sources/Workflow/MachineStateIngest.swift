@@ -1,4 +1,5 @@
 import ContentStore
+import Conversion
 import Hypervisor
 import VMState
 
@@ -40,6 +41,26 @@ struct MachineStateIngest {
     /// Stores a stream without its pages.
     func put(_ stream: MigrationStream) throws -> Digest {
         try ingest.putBlob(stream.skeleton())
+    }
+
+    /// Memory trees of a converted snapshot: those of the original, with the pages that the conversion changed.
+    ///
+    /// Only the changed pages and the nodes above them are read and written.
+    func edit(_ ram: [String: TreeRoot], _ result: SnapshotConverter.Result) throws -> [String: TreeRoot] {
+        guard !result.changedPages.isEmpty else { return ram }
+        let map = try GuestPhysicalMap(result.stream)
+        var editors: [String: TreeEditor] = [:]
+        let pageSize = UInt64(StreamFormat.pageSize)
+        for (page, bytes) in result.changedPages.sorted(by: { $0.key < $1.key }) {
+            guard let place = map.locate(page * pageSize), let root = ram[place.block] else {
+                throw WorkflowError(
+                    .malformed, "The conversion changed page \(page) of the guest's memory, which is no RAM.")
+            }
+            let editor = try editors[place.block] ?? ingest.edit(root, kind: .memory, length: root.length)
+            editors[place.block] = editor
+            try editor.write(bytes, at: place.offset)
+        }
+        return try ram.merging(editors.mapValues { try $0.finish() }) { $1 }
     }
 
     private func read(_ reader: MigrationStreamReader<some ByteSource>, mainMemory: TreeRoot?) throws -> Result {
