@@ -1,6 +1,13 @@
 import Glibc
 
-/// A child process whose standard streams are files.
+/// glibc's function, hidden from Swift (_GNU_SOURCE): the child closes all descriptors from this number on.
+@_silgen_name("posix_spawn_file_actions_addclosefrom_np")
+private func addCloseFrom(_ actions: UnsafeMutablePointer<posix_spawn_file_actions_t>, _ first: Int32) -> Int32
+
+/// A child process whose standard streams are files, and which inherits no other descriptor.
+///
+/// Descriptors that this process itself inherited, or that a library opened, stay open in children otherwise. mmdebstrap then gets
+/// pipes with numbers of two digits, which the shell that it starts cannot redirect to.
 ///
 /// Foundation's `Process` is not used, because the child inherits the signal mask of the thread that starts it: on a
 /// thread of the concurrency runtime, SIGTERM, SIGINT and SIGALRM are blocked, and the child could not be interrupted.
@@ -40,6 +47,8 @@ struct ToolProcess {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, create, 0o600)
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, create, 0o600)
+        let failedAction = addCloseFrom(&actions, STDERR_FILENO + 1)
+        guard failedAction == 0 else { return .failure(SystemError(number: failedAction)) }
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)

@@ -11,7 +11,7 @@ struct CheckCommand: AsyncParsableCommand {
     @Argument(help: "VM:SNAPSHOT.")
     var snapshot: Reference?
     @Option(
-        help: "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm.")
+        help: "What shall resume it: installed-tcg (default), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm, or a file.")
     var target: String?
     @OptionGroup var policy: PolicyOptions
     @Option(help: "Tell what a check is about, for example C09.")

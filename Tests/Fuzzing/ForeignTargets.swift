@@ -7,6 +7,7 @@ import VMState
 enum StreamTarget: FuzzTarget {
     static let name = "stream"
 
+    /// `Tests/fuzz` adds streams of QEMU.
     static func seeds() throws -> [[UInt8]] { [Array("QEVM\0\0\0\u{3}".utf8)] }
 
     static func run(_ bytes: UnsafeRawBufferPointer) {
@@ -62,6 +63,7 @@ enum PartitionTarget: FuzzTarget {
 enum Qcow2Target: FuzzTarget {
     static let name = "qcow2"
 
+    /// `Tests/fuzz` adds files of qemu-img.
     static func seeds() throws -> [[UInt8]] {
         [Array("QFI\u{FB}".unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })]
     }
@@ -73,11 +75,43 @@ enum Qcow2Target: FuzzTarget {
 enum NBDTarget: FuzzTarget {
     static let name = "nbd"
 
+    /// Conversations as clients have them: with each option, and with each command after EXPORT_NAME or GO.
     static func seeds() throws -> [[UInt8]] {
-        // Flags, NBD_OPT_GO for the only export, NBD_CMD_READ of 512 bytes.
-        let go = Array("IHAVEOPT".utf8) + [0, 0, 0, 7, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0]
-        let read: [UInt8] = [0x25, 0x60, 0x95, 0x13, 0, 0, 0, 0] + [UInt8](repeating: 1, count: 8)
-        return [[0, 0, 0, 3] + go + read + [UInt8](repeating: 0, count: 10) + [2, 0]]
+        let flags: [UInt8] = [0, 0, 0, 3]
+        let structured = option(8, [])
+        let context = string("disk") + [0, 0, 0, 1] + string("base:allocation")
+        let go = option(7, string("disk") + [0, 3, 0, 0, 0, 1, 0, 3])
+        let commands: [[UInt8]] = [
+            request(0, length: 4096), request(0, flags: 4, at: 32768, length: 65536),
+            request(1, length: 512) + bytes(512),
+            request(1, flags: 1, at: 512, length: 512) + bytes(512), request(3), request(4, at: 4096, length: 4096),
+            request(5, length: 65536), request(6, flags: 2, length: 4096), request(6, flags: 16, length: 4096),
+            request(7, length: 1 << 20), request(7, flags: 8, length: 4096), request(0, at: 1 << 20, length: 1),
+        ]
+        let all = commands.flatMap { $0 } + request(2)
+        return [
+            flags + option(1, Array("disk".utf8)) + all, flags + go + all, flags + structured + go + all,
+            flags + structured + option(10, context) + go + all,
+            flags + option(3, []) + structured + option(9, context) + option(6, string("") + [0, 0]) + option(5, [])
+                + option(2, []),
+        ] + commands.map { flags + structured + option(10, context) + go + $0 + request(2) }
+    }
+
+    private static func option(_ number: UInt32, _ data: [UInt8]) -> [UInt8] {
+        Array("IHAVEOPT".utf8) + big(number) + big(UInt32(data.count)) + data
+    }
+
+    private static func request(_ type: UInt16, flags: UInt16 = 0, at offset: UInt64 = 0, length: UInt32 = 0) -> [UInt8]
+    {
+        big(UInt32(0x2560_9513)) + big(flags) + big(type) + big(UInt64(type) << 32 | offset) + big(offset) + big(length)
+    }
+
+    private static func string(_ text: String) -> [UInt8] { big(UInt32(text.utf8.count)) + Array(text.utf8) }
+
+    private static func bytes(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0) } }
+
+    private static func big(_ value: some FixedWidthInteger) -> [UInt8] {
+        stride(from: value.bitWidth - 8, through: 0, by: -8).map { UInt8(truncatingIfNeeded: value >> $0) }
     }
 
     static func run(_ bytes: UnsafeRawBufferPointer) {

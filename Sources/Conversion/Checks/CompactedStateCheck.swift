@@ -15,7 +15,7 @@ struct CompactedStateCheck: SnapshotCheck {
         guard context.target.accelerator == .tcg, context.origin != .tcg, !TargetLimits(context.target).hasCompactedXSAVE,
             context.cpus.contains(where: { $0.cr4 >> 18 & 1 != 0 })
         else { return [] }
-        let evidence = CPUEvidence(context)
+        let evidence = try CPUEvidence(context)
         let found = ["xsaves", "xsavec"].compactMap { name in evidence.state(of: name).map { (name, $0) } }
         let present = found.filter { $0.1.isOn }
         if !present.isEmpty {
