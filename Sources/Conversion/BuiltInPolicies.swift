@@ -20,8 +20,8 @@ package enum BuiltInPolicies {
         # What `stemma check` and `stemma convert` do unless they are told otherwise. Copy it, change it, and name the copy with
         # --policy FILE. `stemma check --explain C09` tells what a check is about.
         #
-        # target:   what shall resume the snapshot, unless --target names it: qemu-tcg (that of this machine), qemu-tcg-7.2,
-        #           qemu-tcg-10.0, s2e-libcpu, kvm.
+        # target:   what shall resume the snapshot, unless --target names it: installed-tcg, qemu-tcg-7.2, qemu-tcg-10.0,
+        #           s2e-libcpu, kvm, or a file that describes a target.
         # repairs:  none, or linux: passes that look into the guest's kernel.
         # warnings: what warnings count as, for all checks: fatal, warning or note.
         # checks:

@@ -14,6 +14,9 @@ package struct CheckContext: Sendable {
     package var origin: SnapshotOrigin
     /// What was found of the kernel's log in RAM; nil if RAM was not searched.
     package var kernelLog: [KernelLogEvidence]?
+    /// What the guest saw of its CPU when it booted: recorded with the snapshot, or given by the user; nil if unknown.
+    /// ``InferredFingerprint`` tells what the snapshot itself proves.
+    package var fingerprint: CPUFingerprint?
     /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
     package var memory: (any GuestMemory)?
     /// What is known of the command line; nil for a stream alone.
@@ -34,10 +37,11 @@ package struct CheckContext: Sendable {
     ///   - kernelLog: what ``KernelLogScanner`` found, or nil if RAM was not searched.
     ///   - launch: the command line, where it is known.
     ///   - vendor: the host's CPU vendor, for the advice how to take the snapshot again.
+    ///   - fingerprint: what the guest saw of its CPU, if that is known.
     package init(
         stream: MigrationStream, target: TargetProfile, origin: SnapshotOrigin? = nil,
         memory: (any GuestMemory)? = nil, kernel: LinuxKernel? = nil, kernelLog: [KernelLogEvidence]? = nil,
-        launch: LaunchRecord? = nil, vendor: CPUVendor = .intel
+        launch: LaunchRecord? = nil, vendor: CPUVendor = .intel, fingerprint: CPUFingerprint? = nil
     ) throws(VMStateError) {
         self.stream = stream
         self.target = target
@@ -45,6 +49,7 @@ package struct CheckContext: Sendable {
         self.kernel = kernel
         self.kernelLog = kernelLog
         self.launch = launch
+        self.fingerprint = fingerprint
         cpus = try stream.cpus()
         guard !cpus.isEmpty else { throw VMStateError(.notFound, "the snapshot has no section of a CPU") }
         captureModel = CaptureModel(vendor: vendor, target: target)

@@ -41,7 +41,7 @@ package enum SnapshotChecks {
         ProcessContextCheck(), ControlRegisterCheck(), ExtendedStateCheck(), CompactedStateCheck(), StateLayoutCheck(),
         VectorStateCheck(), ExtendedFeaturesCheck(), AsyncPageFaultCheck(), StealTimeCheck(), EndOfInterruptCheck(),
         HypercallCheck(), PollControlCheck(), InFlightInterruptCheck(), PendingInterruptCheck(),
-        PendingExceptionCheck(), RunStateOfCPUsCheck(), HypervisorSignatureCheck(), HyperVCheck(),
+        PendingExceptionCheck(), RunStateOfCPUsCheck(), ClockSourceCheck(), HypervisorSignatureCheck(), HyperVCheck(),
         NestedGuestCheck(), HardwareTracingCheck(), MitigationCheck(), PhysicalAddressCheck(), MemoryBlockCheck(),
         IOAPICVersionCheck(), RunStateCheck(), DiskPairingCheck(), UserProgramCheck(), VirtioRequestCheck(),
         CloneIdentityCheck(), TargetCPUModelCheck(), CounterForKVMCheck(), EventsForKVMCheck(), SVMStateCheck(),

@@ -32,14 +32,16 @@ package struct QEMUInstallation: Sendable {
             imageTool: try path("qemu-img", "qemu-utils"))
     }
 
-    /// Starts a QEMU without a machine, asks it something over QMP and ends it.
+    /// Starts a QEMU whose guest does not run, asks it something over QMP and ends it.
     ///
     /// - Parameters:
     ///   - accelerator: CPU definitions depend on it.
+    ///   - machine: a machine type; there is no machine without one.
+    ///   - cpu: the argument of `-cpu`, for a machine.
     ///   - scratch: where a temporary directory with the socket is made.
     package func ask<Result: Sendable>(
-        accelerator: LaunchOptions.Accelerator = .tcg, scratch: String = "/tmp",
-        _ question: (QEMUMonitor) async throws -> Result
+        accelerator: LaunchOptions.Accelerator = .tcg, machine: String = "none", cpu: String? = nil,
+        scratch: String = "/tmp", _ question: (QEMUMonitor) async throws -> Result
     ) async throws -> Result {
         let directory = try ScratchDirectory(under: scratch)
         let socket = directory.path + "/qmp.sock"
@@ -48,17 +50,18 @@ package struct QEMUInstallation: Sendable {
             SpawnRequest(
                 executable: system,
                 arguments: [
-                    "-machine", "none,accel=\(accelerator.rawValue)", "-nodefaults", "-no-user-config", "-display",
+                    "-machine", "\(machine),accel=\(accelerator.rawValue)", "-nodefaults", "-no-user-config",
+                    "-display",
                     "none", "-S", "-chardev",
                     "socket,id=qmp,path=\(QEMUCommandLine.escaped(socket)),server=on,wait=off",
                     "-mon", "chardev=qmp,mode=control",
-                ],
+                ] + (cpu.map { ["-cpu", $0] } ?? []),
                 errors: .file(log.path)
             ).dyingWithParent())
         defer { child.signal(SIGKILL) }
         let client = try await QEMUProcess.connect(toSocket: socket, child: child, log: log, timeout: .seconds(30))
         let monitor = QEMUMonitor(
-            client: client, configuration: MachineConfiguration(machine: "none", cpu: "none", memoryMiB: 1))
+            client: client, configuration: MachineConfiguration(machine: machine, cpu: cpu ?? "none", memoryMiB: 1))
         do {
             let result = try await question(monitor)
             await client.close()

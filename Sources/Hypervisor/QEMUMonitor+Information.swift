@@ -15,22 +15,6 @@ package struct MachineType: Decodable, Sendable, Hashable {
     }
 }
 
-/// A CPU model that a QEMU knows (`query-cpu-definitions`).
-package struct CPUDefinition: Decodable, Sendable, Hashable {
-    /// The name for `-cpu`.
-    package let name: String
-    /// The features that this accelerator lacks; `nil` when QEMU does not know.
-    package let unavailableFeatures: [String]?
-    /// The versioned model that an unversioned name stands for.
-    package let aliasOf: String?
-
-    private enum CodingKeys: String, CodingKey {
-        case name
-        case unavailableFeatures = "unavailable-features"
-        case aliasOf = "alias-of"
-    }
-}
-
 extension QEMUMonitor {
     /// The version of the running QEMU.
     package func version() async throws -> QEMURelease {
@@ -40,10 +24,5 @@ extension QEMUMonitor {
     /// The machine types that this QEMU can be started with.
     package func machines() async throws -> [MachineType] {
         try await client.execute("query-machines", returning: [MachineType].self)
-    }
-
-    /// The CPU models, with what the running accelerator cannot provide.
-    package func cpuDefinitions() async throws -> [CPUDefinition] {
-        try await client.execute("query-cpu-definitions", returning: [CPUDefinition].self)
     }
 }

@@ -42,6 +42,12 @@ extension Commit {
         set { blobs["boot/initrd"] = newValue }
     }
 
+    /// JSON of what the guest saw of its CPU when it booted.
+    package var fingerprint: Digest? {
+        get { blobs["cpu"] }
+        set { blobs["cpu"] = newValue }
+    }
+
     /// The JSON report of an experiment.
     package var report: Digest? {
         get { blobs["report"] }
@@ -65,13 +71,15 @@ extension Commit {
         disks.values.reduce(0) { $0 &+ $1.length }
     }
 
-    /// A commit of kind `edge` that starts from this one's machine, boot files and disks.
+    /// A commit of kind `edge` that starts from this one's machine, boot files and disks, and whose guest knows the
+    /// same CPU.
     package func successor(_ edge: EdgeKind, of digest: Digest, message: String) -> Commit {
         var next = Commit(kind: edge.rawValue, parents: [digest], message: message)
         next.disks = disks
         next.machine = machine
         next.kernel = kernel
         next.initrd = initrd
+        next.fingerprint = fingerprint
         return next
     }
 

@@ -58,7 +58,8 @@ extension Stemma {
         var context = try CheckContext(
             stream: state.stream, target: target,
             origin: SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? ""),
-            memory: try guestMemory(of: state), launch: launchRecord(of: snapshot), vendor: hostVendor)
+            memory: try guestMemory(of: state), launch: launchRecord(of: snapshot), vendor: hostVendor,
+            fingerprint: try recordedFingerprint(of: snapshot.commit))
         // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
         if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
         if context.kernel == nil { context.kernelLog = try kernelLog(of: state) }

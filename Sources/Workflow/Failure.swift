@@ -1,10 +1,12 @@
 import BlockService
+import CPUModel
 import ContentStore
 import Conversion
 import DiskImage
 import Expressions
 import Hypervisor
 import ImageRecipe
+import LibvirtBridge
 import Lineage
 import Machine
 import VMState
@@ -42,6 +44,8 @@ package struct Failure: Sendable {
         case let error as DiskImageError: self.init("\(error)", Self.code(error.code))
         case let error as BlockServiceError: self.init("\(error)", 74)
         case let error as RecipeError: self.init("\(error)", Self.code(error.code))
+        case let error as CPUModelError: self.init("\(error)", Self.code(error.code))
+        case let error as LibvirtError: self.init("\(error)", Self.code(error.code))
         case let error as ConversionError: self.init("\(error)", Self.code(error.code))
         case let error as MachineError: self.init("\(error)", 65)
         case let error as ExpressionsError: self.init("\(error)", 70)
@@ -112,6 +116,22 @@ package struct Failure: Sendable {
         case .outOfRange: 70
         case .exists: 73
         case .toolFailed: 69
+        }
+    }
+
+    private static func code(_ code: LibvirtError.Code) -> Int32 {
+        switch code {
+        case .unreachable, .refused, .unsupported: 69
+        case .noDomain: 66
+        case .unsuitable: 65
+        }
+    }
+
+    private static func code(_ code: CPUModelError.Code) -> Int32 {
+        switch code {
+        case .malformed, .unknownFormat: 65
+        case .unknownName: 66
+        case .impossible: 2
         }
     }
 

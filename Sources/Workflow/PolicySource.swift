@@ -33,14 +33,10 @@ package enum PolicySource: Sendable, Hashable {
 }
 
 extension Stemma {
-    /// The target of a name: the one that the user names, else the policy's, else the installed QEMU's translator.
+    /// The target of a name (or a file that describes it): the one that the user names, else the policy's, else the installed QEMU's translator.
     func target(_ name: String?, policy: ConversionPolicy) async throws -> TargetProfile {
-        let installed = try await translator(installation())
-        guard let name = name ?? policy.target else { return installed }
-        guard let profile = TargetCatalogue.profile(name, installed: installed) else {
-            throw WorkflowError(
-                .usage, "There is no target '\(name)'. Known are \(TargetCatalogue.names.joined(separator: ", ")).")
-        }
-        return profile
+        guard let name = name ?? policy.target else { return try await translator(installation()) }
+        if name == TargetProfile.kvmName { return .kvm(try await translator(installation())) }
+        return try await self.target(name)
     }
 }

@@ -1,3 +1,4 @@
+import CPUModel
 import ContentStore
 import Foundation
 import Hypervisor
@@ -45,6 +46,10 @@ extension Stemma {
         let keeper = SnapshotKeeper(
             stemma: self, source: source, origin: origin, configuration: configuration, paths: record.paths,
             commandLine: record.commandLine?.shellText ?? "")
+        let cpu = FileManager.default.contents(atPath: record.paths.directory + "/" + RunSource.fingerprintFileName)
+        if let cpu, let fingerprint = try? JSONDecoder().decode(CPUFingerprint.self, from: cpu) {
+            await keeper.note(fingerprint)
+        }
         let stored = Set(try catalogue.vm(origin.name).snapshots.map(\.name.text))
         for snapshot in try await installation().images.snapshots(in: nodes)
         where snapshot.isComplete(for: configuration) && !stored.contains(snapshot.name) {

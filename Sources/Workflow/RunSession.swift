@@ -78,6 +78,7 @@ final class RunSession: Sendable {
         let keeper = SnapshotKeeper(
             stemma: stemma, source: source, origin: origin, configuration: configuration, paths: run.paths,
             commandLine: process.commandLine.shellText)
+        let asking = Task { await noteCPU(of: process, keeper) }
         let saver = RunSaver(process: process, keeper: keeper, stemma: stemma, vm: request.reference.vm)
         let keeping = Task { try await keepSnapshots(of: process, keeper) }
         let powerOff = Task { await Self.wasSwitchedOffByGuest(process) }
@@ -87,6 +88,7 @@ final class RunSession: Sendable {
         var failure: (any Error)?
         do {
             try await resume(process)
+            await asking.value
             let watched = try await watch(process)
             outcome.startSeconds = (clock.now - start).seconds
             if request.isVerbose {
@@ -129,6 +131,19 @@ final class RunSession: Sendable {
         try finishDisks(guestSwitchedOff: await powerOff.value, &outcome)
         try? run.remove()
         return outcome
+    }
+
+    /// Asks QEMU for the features of the guest's CPU, for the snapshots, and keeps the answer for the case of a crash.
+    ///
+    /// A QEMU that does not tell is no reason to fail: the snapshots have no fingerprint then.
+    private func noteCPU(of process: QEMUProcess, _ keeper: SnapshotKeeper) async {
+        guard
+            let fingerprint = try? await process.monitor.cpuFingerprint(
+                cpu: configuration.cpu, accelerator: request.mode.accelerator)
+        else { return }
+        await keeper.note(fingerprint)
+        try? Data(fingerprint.json.utf8)
+            .write(to: URL(fileURLWithPath: run.paths.directory + "/" + RunSource.fingerprintFileName))
     }
 
     /// Loads the state of the snapshot, if the run has one; the guest stands still then.

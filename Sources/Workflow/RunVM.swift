@@ -93,9 +93,7 @@ extension Stemma {
         if let cpu = request.cpu {
             configuration.cpu = cpu
         } else if request.mode == .kvm, request.reference.snapshot == nil {
-            let capture = CaptureModel(vendor: hostVendor, target: try await translator(installation))
-            configuration.cpu = capture.kvmArgument
-            progress.step("CPU for KVM: \(capture.kvmArgument) (the translator can provide all of it)")
+            configuration.cpu = try await captureCPU(installation)
         }
         return configuration
     }

@@ -1,3 +1,4 @@
+import CPUModel
 import ContentStore
 import Foundation
 import Hypervisor
@@ -47,6 +48,8 @@ package struct SnapshotDetails: Sendable, Codable {
     package let note: String
     package let attributes: [String: String]
     package let machine: MachineConfiguration
+    /// Where it is known from what the guest saw of its CPU; nil if that was not recorded. 'stemma cpu show' tells what it is.
+    package let fingerprint: FingerprintSource?
     package let disks: [String: TreeRoot]
     package let ram: [String: TreeRoot]
     /// Device sections of the machine state, `name#instance`, with their sizes in bytes.
@@ -66,6 +69,7 @@ package struct SnapshotDetails: Sendable, Codable {
             "  machine      \(machine.machine), \(machine.cpus) CPU, \(machine.memoryMiB) MiB",
             "  cpu          \(machine.cpu)",
         ]
+        if let cpu = fingerprint { lines.append("  saw          \(cpu.text)") }
         let shown = [Attribute.cpu, Attribute.commandLine, Attribute.tags, Attribute.note]
         for (key, value) in attributes.sorted(by: { $0.key < $1.key }) where !shown.contains(key) {
             lines.append("  " + key.padding(toLength: max(13, key.count + 1), withPad: " ", startingAt: 0) + value)
@@ -98,7 +102,8 @@ extension Stemma {
             kind: found.commit.kind, time: Text.time(found.commit.time), message: found.commit.message,
             tags: found.annotation.tags.map(\.text), note: found.annotation.note,
             attributes: found.commit.attributes,
-            machine: try configuration(of: found.commit, named: reference.description), disks: found.commit.disks,
+            machine: try configuration(of: found.commit, named: reference.description),
+            fingerprint: try recordedFingerprint(of: found.commit)?.source, disks: found.commit.disks,
             ram: found.commit.ram, devices: devices)
     }
 }

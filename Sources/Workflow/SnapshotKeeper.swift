@@ -1,3 +1,4 @@
+import CPUModel
 import ContentStore
 import DiskImage
 import Hypervisor
@@ -13,6 +14,8 @@ struct RunSource: Codable, Sendable {
     var accelerator: LaunchOptions.Accelerator
 
     static let fileName = "source.json"
+    /// What QEMU said about the guest's CPU.
+    static let fingerprintFileName = "cpu.json"
     /// An empty file in the directory of a run that failed after its snapshots were stored.
     static let failureMark = "failed"
 }
@@ -25,6 +28,8 @@ actor SnapshotKeeper {
     let configuration: MachineConfiguration
     let paths: RunPaths
     let commandLine: String
+    /// What the guest sees of its CPU; nil until QEMU was asked.
+    private var fingerprint: CPUFingerprint?
     private var parent: Digest
     /// What QEMU's snapshots became, by name and time.
     private var kept: [Key: Reference] = [:]
@@ -52,6 +57,9 @@ actor SnapshotKeeper {
         self.commandLine = commandLine
         parent = origin.digest
     }
+
+    /// Takes in what QEMU says about the guest's CPU.
+    func note(_ fingerprint: CPUFingerprint) { self.fingerprint = fingerprint }
 
     /// Takes in what a user says about a snapshot that will be saved next.
     func note(_ remarks: Remarks, about name: Name) { self.remarks[name.text] = remarks }
@@ -115,6 +123,10 @@ actor SnapshotKeeper {
         commit.attributes[Attribute.accelerator] = source.accelerator.rawValue
         commit.attributes[Attribute.cpu] = configuration.cpu
         commit.attributes[Attribute.commandLine] = commandLine
+        // A resumed guest knows its CPU from the time when it was booted; that comes with the snapshot, or is not known.
+        if source.snapshot == nil, let fingerprint {
+            commit.fingerprint = try stemma.put(fingerprint, in: ingest)
+        }
         remarks.removeValue(forKey: name.text)?.apply(to: &commit)
         parent = try stemma.catalogue.addSnapshot(
             name, of: vm, commit: commit, ingest: ingest, operation: "snapshot save \(vm) \(name)")

@@ -22,9 +22,7 @@ struct CheckCommand: AsyncParsableCommand {
     @Option(help: "How many seconds --trial watches the guest.")
     var seconds: Int = 10
     @Option(
-        help:
-            "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm."
-    )
+        help: "What shall resume it: installed-tcg (default), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm, or a file.")
     var target: String?
     @OptionGroup var policy: PolicyOptions
     @Option(help: "Tell what a check is about, for example C09.")

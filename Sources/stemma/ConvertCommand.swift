@@ -14,7 +14,7 @@ struct ConvertCommand: AsyncParsableCommand {
     var name: Name?
     @Option(
         name: .customLong("to"),
-        help: "What shall resume it: qemu-tcg (default, that of this machine), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm.")
+        help: "What shall resume it: installed-tcg (default), qemu-tcg-7.2, qemu-tcg-10.0, s2e-libcpu, kvm, or a file.")
     var target: String?
     @Flag(help: "Tell every change, and write nothing.")
     var plan = false

@@ -15,7 +15,8 @@ struct StemmaCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DoctorCommand.self, ImageCommand.self, VMCommand.self, RunCommand.self, SnapshotCommand.self,
-            CheckCommand.self, ConvertCommand.self, DiffCommand.self, LogCommand.self, UndoCommand.self,
+            CheckCommand.self, ConvertCommand.self, CPUCommand.self, DiffCommand.self, LogCommand.self,
+            UndoCommand.self,
             OperationCommand.self, ExperimentCommand.self, StoreCommand.self,
             BenchmarkCommand.self,
         ])

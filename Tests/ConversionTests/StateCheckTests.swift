@@ -51,7 +51,7 @@ import VMState
         let result = try report(stream)
         #expect(result.severity(of: check) == .fatal)
         #expect(result.findings(of: check).first?.evidence.contains { $0.value.contains(name) } == true)
-        #expect(try report(stream, target: TargetCatalogue.kvm(KVMLikeStream.target)).severity(of: check) == .ok)
+        #expect(try report(stream, target: TargetProfile.kvm(KVMLikeStream.target)).severity(of: check) == .ok)
     }
 
     @Test func extendedStateIsComparedWithTheTarget() throws {
@@ -69,7 +69,7 @@ import VMState
         }
         #expect(try report(keys).severity(of: "C13") == .ok)
         #expect(try report(keys).severity(of: "C15") == .warning)
-        let s2e = try #require(TargetCatalogue.profile("s2e-libcpu", installed: KVMLikeStream.target))
+        let s2e = try #require(TargetProfile.recorded.first { $0.name == "s2e-libcpu" })
         let plain = try stream {
             $0.cr4 |= 1 << 18
             $0.xcr0 = 7
@@ -128,7 +128,7 @@ import VMState
         // x2APIC, where the target has it, has to be asked for.
         var switched = stream
         try switched.edit("apic") { apic throws(VMStateError) in try apic.set("apicbase", to: 0xfee0_0d00) }
-        let newer = try #require(TargetCatalogue.profile("qemu-tcg-10.0", installed: KVMLikeStream.target))
+        let newer = try #require(TargetProfile.recorded.first { $0.name == "qemu-tcg-10.0" })
         let result = try converter.convert(
             KVMLikeStream.context(switched, target: newer, launch: launch(cpu: "qemu64")), policy: .standard)
         #expect(result.launch?.cpu.contains("+x2apic") == true)
@@ -206,7 +206,7 @@ import VMState
             try common.set("interrupt_request", to: 0x202)
         }
         try stream.appendSubsection("cpu/svm_guest", fields: [.int32("int_ctl", 0x200)], to: "cpu", 1)
-        let target = TargetCatalogue.kvm(KVMLikeStream.target)
+        let target = TargetProfile.kvm(KVMLikeStream.target)
         var record = launch(cpu: "max,enforce", megabytes: 32, cpus: 2, arguments: ["-device", "VGA"])
         let context = try KVMLikeStream.context(stream, target: target, launch: record)
         let before = try converter.check(context, policy: .standard)
@@ -236,16 +236,5 @@ import VMState
         #expect(
             try converter.check(KVMLikeStream.context(stream, target: target), policy: .standard)
                 .severity(of: "C45") == .fatal)
-    }
-
-    @Test func targetsHaveNames() {
-        for name in TargetCatalogue.names {
-            #expect(TargetCatalogue.profile(name, installed: KVMLikeStream.target) != nil, "\(name)")
-        }
-        #expect(TargetCatalogue.profile("nothing", installed: KVMLikeStream.target) == nil)
-        let ten = TargetCatalogue.profile("qemu-tcg-10.0", installed: KVMLikeStream.target)
-        #expect(ten?.hasX2APIC == true)
-        #expect(ten?.machineTypes.contains("pc-q35-10.0") == true)
-        #expect(ten?.machineTypes.contains("pc-q35-3.2") == false)
     }
 }

@@ -62,7 +62,7 @@ enum CheckTarget: FuzzTarget {
     static func run(_ bytes: UnsafeRawBufferPointer) {
         var sink = DiscardingPageSink()
         guard let stream = try? MigrationStreamReader(ArrayByteSource(Array(bytes))).read(pages: &sink) else { return }
-        for target in [target, TargetCatalogue.kvm(target)] {
+        for target in [target, TargetProfile.kvm(target)] {
             for origin in [SnapshotOrigin.kvm, .tcg] {
                 guard let context = try? CheckContext(stream: stream, target: target, origin: origin) else { continue }
                 do {

@@ -8,14 +8,25 @@ struct CompactedStateCheck: SnapshotCheck {
         Linux saves the extended state of threads with XSAVES or XSAVEC where the CPU has them, and patches its code once at \
         boot. TCG has neither: the instructions raise #UD, and XRSTOR of a buffer in the compacted format raises #GP. Every \
         thread's buffer is in that format, so that nothing short of rewriting kernel code and all buffers helps. Evidence, the \
-        strongest first: the CPU's fingerprint, the command line, the subsection xss.
+        strongest first: the instruction in the kernel's own code, where the kernel was found in RAM; the CPU's \
+        fingerprint, the command line, the subsection xss.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
         guard context.target.accelerator == .tcg, context.origin != .tcg, !TargetLimits(context.target).hasCompactedXSAVE,
             context.cpus.contains(where: { $0.cr4 >> 18 & 1 != 0 })
         else { return [] }
-        let evidence = CPUEvidence(context)
+        // What the kernel does says more than what its CPU could do.
+        if let instruction = context.stateInstruction() {
+            guard instruction.usesCompactedFormat else { return [] }
+            return [
+                finding(
+                    .fatal, "The kernel saves threads in the compacted format", evidence: [instruction.evidence],
+                    effect: "The next switch of threads raises #UD in the kernel, which panics.",
+                    remedy: "\(context.captureAgain) ('-xsavec,-xsaves' is what matters).")
+            ]
+        }
+        let evidence = try CPUEvidence(context)
         let found = ["xsaves", "xsavec"].compactMap { name in evidence.state(of: name).map { (name, $0) } }
         let present = found.filter { $0.1.isOn }
         if !present.isEmpty {

@@ -43,7 +43,7 @@ extension SnapshotCheck {
         else { return [] }
         let argument = ResumeCPU.adapted(launch, context)
         let missing = RequiredFeatures(context).needs.filter {
-            fields.contains($0.evidence.field ?? "") && !argument.provides($0.feature)
+            fields.contains($0.evidence.field ?? "") && !argument.provides($0.feature, context)
         }
         guard !missing.isEmpty else { return [] }
         let names = missing.map(\.feature).joined(separator: ", ")

@@ -9,6 +9,7 @@ struct X2APICCheck: SnapshotCheck {
         on. Before, writes to these MSRs are ignored: the end of an interrupt never arrives at the APIC, no further interrupt \
         is delivered, and the guest hangs in HLT. KVM offers x2APIC with every CPU model unless it is switched off.
         """
+    var fix: String? { SetCPUFeatures.id }
     var repair: String? { XAPICRepair.id }
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
@@ -20,6 +21,17 @@ struct X2APICCheck: SnapshotCheck {
         }
         guard !evidence.isEmpty else { return [] }
         if context.target.hasX2APIC {
+            if let launch = context.launch, context.target.accelerator == .tcg, context.origin != .tcg {
+                let argument = ResumeCPU.adapted(launch, context)
+                guard !argument.provides("x2apic", context) else { return [] }
+                return [
+                    finding(
+                        .fixable, "The guest's LAPIC is in x2APIC mode, which '-cpu \(argument.text)' may lack",
+                        evidence: evidence,
+                        effect: "Ends of interrupts and IPIs written to MSRs are ignored: the guest hangs in HLT.",
+                        remedy: "Convert the snapshot: its command line gets '+x2apic'.")
+                ]
+            }
             return [
                 finding(
                     .note, "The guest's LAPIC is in x2APIC mode", evidence: evidence,

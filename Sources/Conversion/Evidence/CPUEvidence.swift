@@ -10,11 +10,21 @@ struct CPUEvidence: Sendable {
     }
 
     private let context: CheckContext
+    private let inferred: InferredFingerprint
 
-    init(_ context: CheckContext) { self.context = context }
+    init(_ context: CheckContext) throws(VMStateError) {
+        self.context = context
+        inferred = try InferredFingerprint(context.stream)
+    }
 
     /// Whether the guest's CPU had a feature, by QEMU's name; nil if that is not known.
     func state(of feature: String) -> State? {
+        if let fingerprint = context.fingerprint, let isOn = fingerprint[feature] {
+            return State(
+                isOn: isOn,
+                evidence: Finding.Evidence(
+                    section: "fingerprint", field: feature, value: fingerprint.source.kind.rawValue))
+        }
         if let launch = context.launch, launch.isCPUKnown,
             let setting = ResumeCPU(launch.cpu).setting(feature), ["on", "off"].contains(setting)
         {
@@ -22,32 +32,23 @@ struct CPUEvidence: Sendable {
                 isOn: setting == "on",
                 evidence: Finding.Evidence(section: "command line", field: "-cpu", value: launch.cpu))
         }
-        return fromRegisters(feature)
-    }
-
-    /// Subsections and registers prove that something is there, hardly ever that it is not.
-    private func fromRegisters(_ feature: String) -> State? {
-        let subsections: [String: String] = [
-            "xsaves": "cpu/xss", "amx-tile": "cpu/intel_amx_xtile", "avx512f": "cpu/avx512",
-            "arch-capabilities": "cpu/msr_tsx_ctrl", "xfd": "cpu/msr_xfd", "arch-lbr": "cpu/arch_lbr",
-            "sgx": "cpu/intel_sgx", "tsc-deadline": "cpu/msr_tscdeadline",
-        ]
-        if let name = subsections[feature], let cpu = context.cpus.first(where: { $0.hasSubsection(name) }) {
-            return State(
-                isOn: true, evidence: Finding.Evidence(section: cpu.section.name, field: name, value: "present"))
-        }
-        if let (bit, _, _) = RequiredFeatures.cr4Bits.first(where: { $0.feature == feature }),
-            let cpu = context.cpus.first(where: { $0.cr4 >> bit & 1 != 0 })
-        {
-            return State(
-                isOn: true,
-                evidence: Finding.Evidence(section: cpu.section.name, field: "env.cr[4]", value: hex(cpu.cr4)))
-        }
-        return nil
+        // Subsections and registers prove that something is there, never that it is not.
+        guard inferred.fingerprint[feature] == true,
+            let piece = inferred.evidence.first(where: { $0.feature == feature })
+        else { return nil }
+        let parts = piece.place.split(separator: " ", maxSplits: 1).map(String.init)
+        return State(
+            isOn: true,
+            evidence: Finding.Evidence(section: parts[0], field: parts.last, value: "set"))
     }
 }
 
 extension CheckContext {
-    /// Offset of a component in the guest's XSAVE area, if its CPU's fingerprint tells.
-    func stateOffset(component: UInt32) -> UInt64? { nil }
+    /// Offset of a component in the guest's XSAVE area, if its CPU's fingerprint tells (CPUID leaf 0xD, EBX).
+    func stateOffset(component: UInt32) -> UInt64? {
+        guard let bits = fingerprint?[.cpuid(leaf: 0xd, subleaf: component, .ebx)], bits.known == 0xffff_ffff,
+            bits.value != 0
+        else { return nil }
+        return bits.value
+    }
 }

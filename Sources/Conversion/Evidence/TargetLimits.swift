@@ -29,10 +29,27 @@ struct TargetLimits: Sendable, Hashable {
             cr4: 0x7ff | 1 << 11 | 1 << 12 | 1 << 16 | 1 << 17 | 1 << 18 | 7 << 20 | 1 << 24, xcr0: 0x21f,
             efer: 1 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14, hasCompactedXSAVE: false, hasPCID: false,
             physicalBits: 40)
-        if target.name.hasPrefix("s2e") {
-            cr4 = 0x7ff
-            xcr0 = 1
-            efer = 1 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12
+        guard let features = target.features else { return }
+        // A bit is allowed by its feature; those without one are allowed as above.
+        cr4 = Self.allowed(cr4, RequiredFeatures.cr4Bits, features)
+        efer = Self.allowed(efer, RequiredFeatures.eferBits, features)
+        let components = features[.cpuid(leaf: 0xd, subleaf: 0, .eax)]
+        xcr0 = features["xsave"] == false ? 3 : components.known == 0 ? xcr0 : components.value | 3
+        hasCompactedXSAVE = features["xsavec"] == true && features["xsaves"] == true
+        hasPCID = features["pcid"] == true
+        let width = features[.cpuid(leaf: 0x8000_0008, subleaf: 0, .eax)]
+        if width.known & 0xff == 0xff, width.value & 0xff >= 32 { physicalBits = Int(width.value & 0xff) }
+    }
+
+    private static func allowed(
+        _ usual: UInt64, _ bits: [(bit: UInt64, name: String, feature: String?)], _ features: CPUFingerprint
+    ) -> UInt64 {
+        bits.reduce(usual) { mask, entry in
+            switch entry.feature.flatMap({ features[$0] }) {
+            case true?: mask | 1 << entry.bit
+            case false?: mask & ~(1 << entry.bit)
+            case nil: mask
+            }
         }
     }
 

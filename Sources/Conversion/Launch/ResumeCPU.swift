@@ -84,12 +84,13 @@ extension ResumeCPU {
         return argument
     }
 
-    /// The target surely gives a feature.
-    func provides(_ feature: String) -> Bool {
+    /// The target surely gives a feature to the guest of `context`.
+    func provides(_ feature: String, _ context: CheckContext) -> Bool {
         switch setting(feature) {
         case "on"?: true
         case .some: false
-        case nil: model == "max"
+        // Under KVM a model has what the fingerprint says, and TCG gives it too; but KVM adds x2APIC to every model.
+        case nil: model == "max" || (feature != "x2apic" && context.fingerprint?[feature] == true)
         }
     }
 }

@@ -10,6 +10,8 @@ struct VMExportCommand: AsyncParsableCommand {
             PATH is a file (NAME.qcow2, NAME.raw, NAME.img) for one disk, or a directory for the whole machine: all disks, \
             kernel, and machine.json, from which 'stemma vm import' makes the VM again. With a snapshot the machine state goes \
             into the first disk's qcow2 file as an internal snapshot; the command that resumes it with QEMU is printed.
+
+            With --libvirt URI, PATH is a directory that stays: the disks go there, and a domain that uses them is defined.
             """)
 
     @Argument(help: "VM, or VM:SNAPSHOT.", completion: Completion.references)
@@ -28,6 +30,10 @@ struct VMExportCommand: AsyncParsableCommand {
     var noState = false
     @Flag(help: "Replace files that exist.")
     var force = false
+    @Option(help: "Define a domain of libvirt there, for example at qemu:///system.")
+    var libvirt: String?
+    @Option(help: "With --libvirt: the name of the domain. Default: the VM's.")
+    var domain: String?
     @OptionGroup var options: GlobalOptions
 
     func run() async throws {
@@ -46,6 +52,13 @@ struct VMExportCommand: AsyncParsableCommand {
         request.disk = disk
         request.leavesOutState = noState
         request.replaces = force
+        if let libvirt {
+            var exported = DomainExportRequest(request, uri: libvirt)
+            exported.domain = domain
+            let report = try await options.open().exportDomain(exported)
+            return try options.print(report, report.text)
+        }
+        guard domain == nil else { throw ValidationError("--domain goes with --libvirt.") }
         let report = try await options.open().export(request)
         try options.print(report, report.text)
     }
