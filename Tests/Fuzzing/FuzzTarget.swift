@@ -11,9 +11,8 @@ protocol FuzzTarget: SendableMetatype {
 /// Every target.
 let targets: [any FuzzTarget.Type] = [
     PackTarget.self, IndexTarget.self, NodeTarget.self, CommitTarget.self, StreamTarget.self, SaveTarget.self,
-    PartitionTarget.self,
-    Qcow2Target.self,
-    NBDTarget.self, DescriptionTarget.self, PolicyTarget.self, CheckTarget.self,
+    PartitionTarget.self, Qcow2Target.self, NBDTarget.self, DescriptionTarget.self, PolicyTarget.self, CheckTarget.self,
+    KernelSymbolsTarget.self, KernelTypesTarget.self,
 ]
 
 /// Ends the process, so that libFuzzer keeps the input.
