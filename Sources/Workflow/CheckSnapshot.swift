@@ -62,7 +62,7 @@ extension Stemma {
             fingerprint: try recordedFingerprint(of: snapshot.commit))
         // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
         if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
-        if context.kernel == nil { context.kernelLog = try kernelLog(of: state) }
+        if context.kernel?.types == nil { context.kernelLog = try kernelLog(of: state) }
         context.targetTicksPerSecond = hostTicksPerSecond
         return context
     }

@@ -35,6 +35,13 @@ struct HypercallHooks {
             isIndirect: false),
     ]
 
+    /// The functions that the kernel uses without KVM.
+    static let natives: Set<String> = [
+        "flat_send_IPI_mask", "flat_send_IPI_mask_allbutself", "default_send_IPI_mask_sequence_phys",
+        "default_send_IPI_mask_allbutself_phys", "x2apic_send_IPI_mask", "x2apic_send_IPI_mask_allbutself",
+        "native_send_call_func_ipi", "native_flush_tlb_multi",
+    ]
+
     /// The hooks that are in use: the pointer leads to the function, and the function is not redirected.
     ///
     /// - Returns: nil if the kernel's symbols or types do not answer the question.
@@ -54,7 +61,7 @@ struct HypercallHooks {
                 let target: UInt64 = try kernel.pages.integer(at: base &+ field.offset)
                 guard target == function else { continue }
                 let entry = try FunctionEntry(kernel, function)
-                if !entry.isRedirected { used.append(hook) }
+                if !entry.isRedirected(kernel) { used.append(hook) }
             } catch {
                 return nil
             }
@@ -84,8 +91,14 @@ struct FunctionEntry {
         code = Array(bytes[skip..<skip + 5])
     }
 
-    /// A jump, or a return followed by breakpoints: what ``NativeIPIRepair`` writes.
-    var isRedirected: Bool { code[0] == 0xe9 || code == Self.emptyBody }
+    /// A jump to a native function, or a return followed by breakpoints: what ``NativeIPIRepair`` writes. The kernel's own code may
+    /// begin with a jump as well.
+    func isRedirected(_ kernel: LinuxKernel) -> Bool {
+        guard code[0] == 0xe9 else { return code == Self.emptyBody }
+        let displacement = (1...4).reduce(UInt32(0)) { $0 | UInt32(code[$1]) << UInt32(8 * ($1 - 1)) }
+        let target = address &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: displacement)))
+        return kernel.name(at: target).map(HypercallHooks.natives.contains) ?? false
+    }
 
     /// The code of a function that does nothing.
     static let emptyBody: [UInt8] = [0xc3, 0xcc, 0xcc, 0xcc, 0xcc]

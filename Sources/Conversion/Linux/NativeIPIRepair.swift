@@ -13,18 +13,13 @@ struct NativeIPIRepair: LinuxRepair {
 
     func repair(_ guest: inout LinuxGuest) throws -> [StreamChange] {
         guest.lookUp(
-            Self.functions.union(HypercallHooks.all.map(\.function)).union([
-                "apic", "apic_flat", "apic_physflat", "apic_x2apic_phys", "apic_x2apic_cluster", "flat_send_IPI_mask",
-                "flat_send_IPI_mask_allbutself", "default_send_IPI_mask_sequence_phys",
-                "default_send_IPI_mask_allbutself_phys", "x2apic_send_IPI_mask", "x2apic_send_IPI_mask_allbutself",
-                "native_send_call_func_ipi", "native_flush_tlb_multi",
-            ]))
+            Self.functions.union(HypercallHooks.all.map(\.function)).union(HypercallHooks.natives).union(["apic"]))
         try refuseInside(&guest)
         let native = try nativeFunctions(&guest)
         for hook in HypercallHooks.all {
             guard guest.has(hook.function) else { continue }
             let entry = try FunctionEntry(guest.kernel, guest.symbol(hook.function))
-            guard !entry.isRedirected else { continue }
+            guard !entry.isRedirected(guest.kernel) else { continue }
             for cpu in guest.cpus where cpu.rip > entry.address && cpu.rip < entry.address + 5 {
                 throw FixRefusal("CPU \(cpu.index) stands in \(hook.function); save the guest once more")
             }
@@ -91,7 +86,7 @@ struct NativeIPIRepair: LinuxRepair {
         var changes: [StreamChange] = []
         for cpu in guest.cpus {
             guard let common = guest.snapshot.stream.device("cpu_common", cpu.index),
-                try common.unsigned("halted") == 1, try cpu.unsigned("env.mp_state") == 3
+                try common.unsigned("halted") == 1, cpu.mpState == 3
             else { continue }
             try guest.set("cpu_common", cpu.index, "halted", to: 0, &changes)
         }
