@@ -151,9 +151,9 @@ package enum BuiltInPolicies {
         repairs: linux
         checks:
           # Taken with the model above, none of these can happen; if one does, the wrong command line was used.
-          C11: {severity: fatal, reason: boot with the group's CPU model, which has no PCID}
-          C13: {severity: fatal, reason: boot with the group's CPU model, which has no AVX-512}
-          C14: {severity: fatal, warnings: fatal, reason: boot with the group's CPU model, which has no XSAVES}
+          C11: {severity: fatal, reason: "boot with the group's CPU model, which has no PCID"}
+          C13: {severity: fatal, reason: "boot with the group's CPU model, which has no AVX-512"}
+          C14: {severity: fatal, warnings: fatal, reason: "boot with the group's CPU model, which has no XSAVES"}
           C38: {warnings: fatal, reason: boot with the group's CPU model}
           C41: {severity: fixable, fix: allow}
           # The servers differ in clock rate by a few percent, and nobody measures time in these guests.
@@ -190,7 +190,8 @@ extension ConversionPolicy {
         guard let text = BuiltInPolicies.text(name) else {
             throw ConversionError(
                 .policy,
-                "there is no policy \"\(name)\"; known are \(BuiltInPolicies.names.joined(separator: ", ")), or name a file")
+                "there is no policy \"\(name)\"; known are \(BuiltInPolicies.names.joined(separator: ", ")), or name a file"
+            )
         }
         try self.init(yaml: text, name: "\(name).yaml")
     }

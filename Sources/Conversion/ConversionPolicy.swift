@@ -22,7 +22,8 @@ package struct ConversionPolicy: Sendable, Hashable {
 
         /// Makes a rule.
         package init(
-            severity: Level? = nil, fatal: Level? = nil, warnings: Level? = nil, allowsFix: Bool = true, reason: String? = nil,
+            severity: Level? = nil, fatal: Level? = nil, warnings: Level? = nil, allowsFix: Bool = true,
+            reason: String? = nil,
             isWaived: Bool = false
         ) {
             self.severity = severity
