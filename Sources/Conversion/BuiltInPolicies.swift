@@ -2,7 +2,7 @@
 /// compares them.
 package enum BuiltInPolicies {
     /// Their names, in the order for messages.
-    package static let names = ["default", "strict", "permissive", "s2e", "research-intel"]
+    package static let names = ["default", "strict", "permissive", "s2e", "research-intel", "linux-repairs"]
 
     /// The text of a policy, or nil for another name.
     package static func text(_ name: String) -> String? {
@@ -12,6 +12,7 @@ package enum BuiltInPolicies {
         case "permissive": permissive
         case "s2e": s2e
         case "research-intel": researchIntel
+        case "linux-repairs": linuxRepairs
         default: nil
         }
     }
@@ -26,6 +27,7 @@ package enum BuiltInPolicies {
         # warnings: what warnings count as, for all checks: fatal, warning or note.
         # checks:
         #   severity: for findings that are fatal or fixable by themselves: fatal (no conversion), fixable, warning, note or off.
+        #   fatal:    for those that stay fatal because nothing can be done: fatal, warning or note.
         #   warnings: for the warnings of this check.
         #   fix:      allow or forbid, for checks that have a fix.
         #   waive:    a reason; the findings of the check are notes.
@@ -44,7 +46,7 @@ package enum BuiltInPolicies {
           C06: {severity: fixable, fix: allow}  # time stamp counter: continue-tsc
           C08: {fix: allow}                     # kvmclock: settle-clock-page
           C09: {severity: fatal}                # LAPIC timer in TSC-deadline mode
-          C10: {severity: fatal}                # x2APIC mode, where the target lacks it
+          C10: {fix: allow}                     # x2APIC mode, where the target or its -cpu lacks it: set-cpu-features
           C11: {severity: fatal}                # process-context identifiers
           C12: {fix: allow}                     # CR4 and the CPU's features: set-cpu-features
           C13: {severity: fatal}                # XCR0 and XSS
@@ -104,21 +106,21 @@ package enum BuiltInPolicies {
         version: 1
         repairs: linux
         checks:
-          C09: {severity: warning, reason: the guest may not need its timer}
-          C10: {severity: warning, reason: the guest may go on until its next interrupt}
-          C11: {severity: warning, reason: the kernel may have been told 'nopcid' meanwhile}
-          C12: {severity: warning, reason: only the next write to CR4 matters}
-          C13: {severity: warning, reason: only switches of threads matter}
-          C14: {severity: warning, reason: only switches of threads matter}
-          C15: {severity: warning, reason: protection keys are hardly used}
-          C16: {severity: warning, reason: only the thread that uses them is lost}
-          C21: {severity: warning, reason: the CPUs may not call each other}
-          C23: {severity: warning, reason: one interrupt is lost}
-          C25: {severity: warning, reason: one event is lost}
-          C29: {severity: warning, reason: the guest may not use them any more}
-          C36: {severity: warning, reason: to look at a guest that has died}
+          C09: {fatal: warning, reason: the guest may not need its timer}
+          C10: {fatal: warning, reason: the guest may go on until its next interrupt}
+          C11: {fatal: warning, reason: the kernel may have been told 'nopcid' meanwhile}
+          C12: {fatal: warning, reason: only the next write to CR4 matters}
+          C13: {fatal: warning, reason: only switches of threads matter}
+          C14: {fatal: warning, reason: only switches of threads matter}
+          C15: {fatal: warning, reason: protection keys are hardly used}
+          C16: {fatal: warning, reason: only the thread that uses them is lost}
+          C21: {fatal: warning, reason: the CPUs may not call each other}
+          C23: {fatal: warning, reason: one interrupt is lost}
+          C25: {fatal: warning, reason: one event is lost}
+          C29: {fatal: warning, reason: the guest may not use them any more}
+          C36: {fatal: warning, reason: to look at a guest that has died}
           C38: {warnings: note, reason: programs may not use them}
-          C45: {severity: warning, reason: the host may have the features}
+          C45: {fatal: warning, reason: the host may have the features}
 
         """#
 
@@ -149,9 +151,9 @@ package enum BuiltInPolicies {
         repairs: linux
         checks:
           # Taken with the model above, none of these can happen; if one does, the wrong command line was used.
-          C11: {severity: fatal, reason: boot with the group's CPU model, which has no PCID}
-          C13: {severity: fatal, reason: boot with the group's CPU model, which has no AVX-512}
-          C14: {severity: fatal, warnings: fatal, reason: boot with the group's CPU model, which has no XSAVES}
+          C11: {severity: fatal, reason: "boot with the group's CPU model, which has no PCID"}
+          C13: {severity: fatal, reason: "boot with the group's CPU model, which has no AVX-512"}
+          C14: {severity: fatal, warnings: fatal, reason: "boot with the group's CPU model, which has no XSAVES"}
           C38: {warnings: fatal, reason: boot with the group's CPU model}
           C41: {severity: fixable, fix: allow}
           # The servers differ in clock rate by a few percent, and nobody measures time in these guests.
@@ -163,6 +165,23 @@ package enum BuiltInPolicies {
           set-phys-bits: forbid
 
         """#
+
+    private static let linuxRepairs = #"""
+        # The default policy, and repairs that change the kernel of a Linux guest in its memory, for guests that got used to what only
+        # KVM or a newer translator has: the LAPIC timer in TSC-deadline mode, x2APIC, hypercalls between CPUs. A repair is applied only
+        # where the guest's own symbols and types are what it knows; see Sources/Conversion/Conversion.docc/LinuxRepairs.md.
+        version: 1
+        repairs: linux
+        checks:
+          C01: {severity: fatal}                # machine type unknown to the target
+          C02: {severity: fixable, fix: allow}  # sections that only KVM has: remove-kvm-sections
+          C05: {severity: fixable, fix: allow}  # derived CPU flags: recompute-hflags
+          C06: {severity: fixable, fix: allow}  # time stamp counter: continue-tsc
+          C09: {severity: fatal, fix: allow}    # LAPIC timer in TSC-deadline mode: linux-lapic-oneshot
+          C10: {fix: allow}                     # x2APIC mode, where the target lacks it: linux-xapic
+          C21: {severity: fatal, fix: allow}    # hypercalls between CPUs: linux-native-ipi
+
+        """#
 }
 
 extension ConversionPolicy {
@@ -171,7 +190,8 @@ extension ConversionPolicy {
         guard let text = BuiltInPolicies.text(name) else {
             throw ConversionError(
                 .policy,
-                "there is no policy \"\(name)\"; known are \(BuiltInPolicies.names.joined(separator: ", ")), or name a file")
+                "there is no policy \"\(name)\"; known are \(BuiltInPolicies.names.joined(separator: ", ")), or name a file"
+            )
         }
         try self.init(yaml: text, name: "\(name).yaml")
     }

@@ -142,6 +142,7 @@ private struct PolicyReader {
                     throw error(value, "\(name) has no fix, its findings cannot be fixable")
                 }
                 rule.severity = level
+            case "fatal": rule.fatal = try level(value, among: [.fatal, .warning, .note])
             case "warnings": rule.warnings = try level(value, among: [.fatal, .warning, .note])
             case "fix":
                 guard check.fix != nil || check.repair != nil else { throw error(key, "\(name) has no fix") }
@@ -152,7 +153,7 @@ private struct PolicyReader {
             case "reason": rule.reason = try nonEmpty(value, "reason")
             case let other:
                 throw error(
-                    key, "unknown key \"\(other)\"; known are severity, warnings, fix, waive and reason")
+                    key, "unknown key \"\(other)\"; known are severity, fatal, warnings, fix, waive and reason")
             }
         }
         return rule

@@ -9,6 +9,8 @@ package struct ConversionPolicy: Sendable, Hashable {
 
         /// For fatal and fixable findings; nil leaves them as they are.
         package var severity: Level?
+        /// For findings that stay fatal when nothing can be done about them; nil leaves them so.
+        package var fatal: Level?
         /// For warnings; nil leaves them as they are.
         package var warnings: Level?
         /// The check's fix may be applied.
@@ -20,10 +22,12 @@ package struct ConversionPolicy: Sendable, Hashable {
 
         /// Makes a rule.
         package init(
-            severity: Level? = nil, warnings: Level? = nil, allowsFix: Bool = true, reason: String? = nil,
+            severity: Level? = nil, fatal: Level? = nil, warnings: Level? = nil, allowsFix: Bool = true,
+            reason: String? = nil,
             isWaived: Bool = false
         ) {
             self.severity = severity
+            self.fatal = fatal
             self.warnings = warnings
             self.allowsFix = allowsFix
             self.reason = reason
@@ -92,5 +96,18 @@ package struct ConversionPolicy: Sendable, Hashable {
             judged.remedy += " The policy forbids the fix \(finding.fix ?? "of this check")."
         }
         return judged
+    }
+
+    /// A finding that is fatal by itself and has no repair, with the severity that the rule gives to such findings.
+    func settle(_ finding: Finding) -> Finding {
+        let rule = rule(finding.check)
+        var settled = finding
+        switch rule.fatal {
+        case .warning?: settled.severity = .warning
+        case .note?: settled.severity = .note
+        case .fatal?, .fixable?, .off?, nil: return finding
+        }
+        settled.reason = rule.reason
+        return settled
     }
 }

@@ -60,7 +60,10 @@ package struct SnapshotConverter: Sendable {
             if found.isEmpty {
                 findings.append(Finding(check: check.id, title: check.title, severity: .ok))
             } else {
-                findings += found.map { repairable(policy.judge($0), by: check, rule, context, policy) }
+                findings += found.map { finding in
+                    let judged = repairable(policy.judge(finding), by: check, rule, context, policy)
+                    return finding.severity == .fatal && judged.severity == .fatal ? policy.settle(judged) : judged
+                }
             }
         }
         return CheckReport(context: context, findings: findings)

@@ -5,7 +5,8 @@ extension VMDescription {
         guard let list = device.member("subsections")?.elements,
             let index = list.firstIndex(where: { $0.member("vmsd_name")?.string == name })
         else {
-            throw VMStateError(.notFound, "the description has no subsection \(name)", section: "\(idstr)#\(instanceID)")
+            throw VMStateError(
+                .notFound, "the description has no subsection \(name)", section: "\(idstr)#\(instanceID)")
         }
         let range =
             if index + 1 < list.count {

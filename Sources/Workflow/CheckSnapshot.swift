@@ -43,7 +43,8 @@ extension Stemma {
     /// Checks whether a target can go on with a snapshot.
     ///
     /// - Parameter target: its name; nil for the one that the policy names, else the installed QEMU's translator.
-    package func check(_ reference: Reference, policy: PolicySource, target: String? = nil) async throws -> CheckReport {
+    package func check(_ reference: Reference, policy: PolicySource, target: String? = nil) async throws -> CheckReport
+    {
         let snapshot = try catalogue.snapshot(reference)
         let policy = try policy.load()
         let context = try await checkContext(snapshot, target: self.target(target, policy: policy), policy: policy)

@@ -5,7 +5,8 @@ import Workflow
 /// `stemma convert`
 struct ConvertCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "convert", abstract: "Make a snapshot that the translator resumes from one taken under KVM, or back.",
+        commandName: "convert",
+        abstract: "Make a snapshot that the translator resumes from one taken under KVM, or back.",
         discussion: "The old snapshot stays as it is, and is the parent of the new one.")
 
     @Argument(help: "VM:SNAPSHOT.")

@@ -5,7 +5,7 @@ import Workflow
 struct PolicyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Severities of findings and allowed fixes: default, strict, permissive, s2e, research-intel, or a file.",
+            "Severities of findings and allowed fixes: default, strict, permissive, linux-repairs, s2e, research-intel, or a file.",
             valueName: "name|file"), completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
 

@@ -171,6 +171,9 @@ import VMState
         #expect(object["schema"] as? String == "stemma.check/1")
         #expect(object["verdict"] as? String == "fatal")
         let finding = try #require((object["findings"] as? [[String: Any]])?.first)
-        #expect(Set(finding.keys).isSubset(of: ["check", "title", "severity", "evidence", "effect", "remedy", "fix", "reason"]))
+        #expect(
+            Set(finding.keys).isSubset(of: [
+                "check", "title", "severity", "evidence", "effect", "remedy", "fix", "reason",
+            ]))
     }
 }

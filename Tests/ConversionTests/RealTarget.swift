@@ -9,10 +9,13 @@ struct RealTarget {
 
     /// Loads a stream, with the fixture's machine, and saves it again.
     ///
-    /// - Parameter run: let the guest run for a while first.
+    /// - Parameters:
+    ///   - run: let the guest run for a while first.
+    ///   - isDone: let it run until it has come to a state, which a loaded machine may take long for.
     init(
         _ stream: MigrationStream, _ pages: RAMPageTable, of kind: FixtureCase, cpu: String = "max",
-        changedPages: [UInt64: [UInt8]] = [:], run milliseconds: UInt32 = 0
+        changedPages: [UInt64: [UInt8]] = [:], run milliseconds: UInt32 = 0,
+        until isDone: ((MigrationStream) throws -> Bool)? = nil
     ) throws {
         let directory = try TemporaryDirectory()
         var provider = pages
@@ -30,10 +33,23 @@ struct RealTarget {
             qemu.run(milliseconds: milliseconds)
             try qemu.execute("stop")
         }
-        try qemu.migrate(to: directory["again"])
+        func saved() throws -> MigrationStream {
+            try qemu.migrate(to: directory["again"])
+            var sink = DiscardingPageSink()
+            return try MigrationStreamReader(try FileByteSource(path: directory["again"])).read(pages: &sink)
+        }
+        var state = try saved()
+        if let isDone {
+            for _ in 0..<200 {
+                if try isDone(state) { break }
+                try qemu.execute("cont")
+                qemu.run(milliseconds: 50)
+                try qemu.execute("stop")
+                state = try saved()
+            }
+        }
         qemu.quit()
-        var sink = DiscardingPageSink()
-        again = try MigrationStreamReader(try FileByteSource(path: directory["again"])).read(pages: &sink)
+        again = state
     }
 }
 

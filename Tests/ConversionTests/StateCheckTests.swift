@@ -42,10 +42,11 @@ import VMState
         #expect(SnapshotChecks.check("c09")?.id == "C09")
     }
 
-    @Test(arguments: [
-        (1 << 17, "C11", "PCIDE"), (1 << 13, "C12", "VMXE"), (1 << 13, "C30", "VMXE"), (1 << 23, "C12", "CET"),
-        (1 << 40, "C12", "bit 40"),
-    ] as [(UInt64, String, String)])
+    @Test(
+        arguments: [
+            (1 << 17, "C11", "PCIDE"), (1 << 13, "C12", "VMXE"), (1 << 13, "C30", "VMXE"), (1 << 23, "C12", "CET"),
+            (1 << 40, "C12", "bit 40"),
+        ] as [(UInt64, String, String)])
     func bitsOfCR4ThatTCGLacksAreFatal(_ bits: UInt64, _ check: String, _ name: String) throws {
         let stream = try stream { $0.cr4 |= bits }
         let result = try report(stream)
@@ -87,7 +88,8 @@ import VMState
         }
         #expect(try finding("cpu/xss", "C13") == .fatal)
         #expect(try finding("cpu/avx512", "C16") == .fatal)
-        #expect(try finding("cpu/poll_control_msr", "C22") == .note)
+        // TCG's streams have this one already, with zero, which is what KVM writes for guests that poll.
+        #expect(try report(KVMLikeStream.make(.pc).stream).severity(of: "C22") == .note)
         #expect(try finding("cpu/msr_hyperv_hypercall", "C29") == .fatal)
         #expect(try finding("cpu/nested_state", "C30") == .fatal)
         #expect(try finding("cpu/intel_pt", "C31") == .fixable)
@@ -122,7 +124,7 @@ import VMState
         }
         #expect(try cpu("host,-tsc-deadline,-x2apic,kvm=off,-kvm-pv-eoi") == "max,-tsc-deadline,-x2apic")
         #expect(try cpu("EPYC", isKnown: false) == "max")
-        #expect(try cpu("Haswell-noTSX,enforce") == "Haswell-noTSX,+umip,+xsave,+smep,+avx,+nx")
+        #expect(try cpu("Haswell-noTSX,enforce") == "Haswell-noTSX,+umip,+xsave,+smep,+nx,+avx")
         let capture = try KVMLikeStream.context(stream).captureModel
         #expect(try cpu(capture.kvmArgument) == capture.targetArgument)
         // x2APIC, where the target has it, has to be asked for.

@@ -13,7 +13,8 @@ struct CompactedStateCheck: SnapshotCheck {
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
-        guard context.target.accelerator == .tcg, context.origin != .tcg, !TargetLimits(context.target).hasCompactedXSAVE,
+        guard context.target.accelerator == .tcg, context.origin != .tcg,
+            !TargetLimits(context.target).hasCompactedXSAVE,
             context.cpus.contains(where: { $0.cr4 >> 18 & 1 != 0 })
         else { return [] }
         // What the kernel does says more than what its CPU could do.

@@ -49,7 +49,8 @@ extension SnapshotCheck {
         let names = missing.map(\.feature).joined(separator: ", ")
         return [
             finding(
-                .fixable, "The guest has features switched on in \(what) that '-cpu \(argument.text)' may lack: \(names)",
+                .fixable,
+                "The guest has features switched on in \(what) that '-cpu \(argument.text)' may lack: \(names)",
                 evidence: missing.map(\.evidence)
                     + [Finding.Evidence(section: "command line", field: "-cpu", value: launch.cpu)],
                 effect: "Without the feature, TCG loses the guest at its next write to the register.",

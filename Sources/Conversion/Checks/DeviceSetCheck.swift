@@ -58,6 +58,7 @@ struct DeviceSetCheck: SnapshotCheck {
 
     /// Devices that stemma's machines do not have of themselves.
     private func strangers(_ context: CheckContext) -> [Finding] {
+        guard let launch = context.launch else { return [] }
         var certain: [Finding.Evidence] = []
         var doubtful: [Finding.Evidence] = []
         for device in context.stream.devices {
@@ -65,17 +66,18 @@ struct DeviceSetCheck: SnapshotCheck {
             guard let model = parts.last.map(String.init), parts.count > 1 || !Self.builtIn.contains(model),
                 !Self.builtInFunctions.contains(model), !Self.builtIn.contains(model)
             else { continue }
-            let arguments = context.launch?.arguments ?? []
+            let arguments = launch.arguments
             if let option = Self.optional[model] {
                 let word = option.split(separator: " ").last.map(String.init) ?? model
                 guard !arguments.contains(where: { $0.hasPrefix(word) || $0.contains("vga") }) else { continue }
-                certain.append(Finding.Evidence(section: device.name, value: "\(device.payload.count) bytes; \(option)"))
+                certain.append(
+                    Finding.Evidence(section: device.name, value: "\(device.payload.count) bytes; \(option)"))
             } else if arguments.isEmpty {
                 doubtful.append(Finding.Evidence(section: device.name, value: "\(device.payload.count) bytes"))
             }
         }
         guard !certain.isEmpty || !doubtful.isEmpty else { return [] }
-        let isKnown = context.launch != nil && !certain.isEmpty
+        let isKnown = !certain.isEmpty
         return [
             finding(
                 isKnown ? .fatal : .warning,

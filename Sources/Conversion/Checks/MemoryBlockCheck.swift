@@ -29,7 +29,8 @@ struct MemoryBlockCheck: SnapshotCheck {
         if let launch = context.launch, launch.memoryBytes != ram.usedLength {
             findings.append(
                 finding(
-                    .fixable, "The snapshot has \(ram.usedLength >> 20) MiB of RAM, its command line \(launch.memoryBytes >> 20)",
+                    .fixable,
+                    "The snapshot has \(ram.usedLength >> 20) MiB of RAM, its command line \(launch.memoryBytes >> 20)",
                     evidence: [Finding.Evidence(section: "ram", field: ram.idstr, value: "\(ram.usedLength) bytes")],
                     effect: "QEMU refuses the snapshot: Size mismatch of pc.ram.",
                     remedy: "Convert the snapshot: -m is set."))

@@ -19,7 +19,8 @@ struct NestedGuestCheck: SnapshotCheck {
                 evidence.append(Finding.Evidence(section: name, field: subsection, value: "present"))
             }
             if cpu.hflags >> 21 & 1 != 0 {
-                evidence.append(Finding.Evidence(section: name, field: "env.hflags", value: "\(hex(cpu.hflags)): GUEST"))
+                evidence.append(
+                    Finding.Evidence(section: name, field: "env.hflags", value: "\(hex(cpu.hflags)): GUEST"))
             }
             if cpu.cr4 >> 13 & 1 != 0 {
                 evidence.append(Finding.Evidence(section: name, field: "env.cr[4]", value: "\(hex(cpu.cr4)): VMXE"))

@@ -26,7 +26,8 @@ struct ProcessContextCheck: SnapshotCheck {
             finding(
                 .fatal, "The guest uses process-context identifiers, which \(context.target.name) lacks",
                 evidence: evidence,
-                effect: "The next switch of address spaces that keeps TLB entries wrecks the guest without any message.",
+                effect:
+                    "The next switch of address spaces that keeps TLB entries wrecks the guest without any message.",
                 remedy: "\(context.captureAgain) ('-pcid,-invpcid' is what matters).")
         ]
     }

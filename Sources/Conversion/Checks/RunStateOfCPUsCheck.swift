@@ -48,7 +48,8 @@ struct RunStateOfCPUsCheck: SnapshotCheck {
         return [
             finding(
                 .fixable, "CPUs stand still in a way that TCG does not see", evidence: evidence,
-                effect: "They would run, from the reset vector or behind a HLT, while the guest believes that they do not.",
+                effect:
+                    "They would run, from the reset vector or behind a HLT, while the guest believes that they do not.",
                 remedy: "Convert the snapshot: they are halted for TCG as well.")
         ]
     }

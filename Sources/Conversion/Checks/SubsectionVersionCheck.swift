@@ -43,13 +43,15 @@ struct SubsectionVersionCheck: SnapshotCheck {
         if !used.isEmpty {
             findings.append(
                 finding(
-                    .fatal, "The CPU has state that \(context.target.name) does not know", evidence: used, effect: effect,
+                    .fatal, "The CPU has state that \(context.target.name) does not know", evidence: used,
+                    effect: effect,
                     remedy: "Use a newer QEMU as the target, or take the snapshot of a guest on an older CPU model."))
         }
         if !inert.isEmpty {
             findings.append(
                 finding(
-                    .fixable, "The CPU has empty subsections that \(context.target.name) does not know", evidence: inert,
+                    .fixable, "The CPU has empty subsections that \(context.target.name) does not know",
+                    evidence: inert,
                     effect: effect, remedy: "Convert the snapshot: they are taken out."))
         }
         return findings

@@ -22,7 +22,8 @@ struct TranslatorFeaturesCheck: SnapshotCheck {
                         Finding.Evidence(section: $0.section.name, field: "env.cr[4]", value: "\(hex($0.cr4)): LA57")
                     },
                     effect: "On a host without LA57, KVM refuses the CPU's state.",
-                    remedy: "Boot the guest with '-la57' in '-cpu' and take the snapshot anew; a policy may waive this for "
+                    remedy:
+                        "Boot the guest with '-la57' in '-cpu' and take the snapshot anew; a policy may waive this for "
                         + "hosts that have LA57."))
         }
         let svm = context.cpus.filter { $0.efer >> 12 & 1 != 0 }

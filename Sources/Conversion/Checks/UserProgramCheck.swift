@@ -13,7 +13,8 @@ struct UserProgramCheck: SnapshotCheck {
 
     /// Features with instructions for user mode that raise #UD where they are missing.
     private static let features = [
-        "ssse3", "sse4.1", "sse4.2", "popcnt", "aes", "pclmulqdq", "movbe", "avx", "f16c", "fma", "bmi1", "bmi2", "avx2",
+        "ssse3", "sse4.1", "sse4.2", "popcnt", "aes", "pclmulqdq", "movbe", "avx", "f16c", "fma", "bmi1", "bmi2",
+        "avx2",
         "adx", "sha-ni", "vaes", "rdpid", "xsave", "xsaveopt", "xsavec", "sse4a", "xop", "fma4", "tbm", "3dnow",
         "avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd", "avx512ifma", "avx512vbmi", "gfni", "vpclmulqdq",
         "avx-vnni", "avx-ifma", "amx-tile", "rtm", "movdiri", "movdir64b", "serialize", "uintr", "fsgsbase", "pku",

@@ -28,7 +28,9 @@ extension CheckContext {
 /// Little-endian integers in bytes of guest memory.
 extension [UInt8] {
     /// An integer at an offset; zero behind the end, which callers exclude by the length they asked for.
-    func littleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ offset: Int, as type: Value.Type = Value.self) -> Value {
+    func littleEndian<Value: FixedWidthInteger & UnsignedInteger>(_ offset: Int, as type: Value.Type = Value.self)
+        -> Value
+    {
         let size = MemoryLayout<Value>.size
         guard offset >= 0, offset + size <= count else { return 0 }
         return self[offset..<offset + size].reversed().reduce(0) { $0 << 8 | Value($1) }

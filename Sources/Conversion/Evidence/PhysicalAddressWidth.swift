@@ -99,7 +99,8 @@ struct PhysicalAddressWidth: Sendable {
                 do throws(GuestMemoryError) {
                     bytes = try memory.contents(ofPage: table >> 12)
                 } catch {
-                    throw VMStateError(.io, "the guest's page tables cannot be read", section: "memory", cause: "\(error)")
+                    throw VMStateError(
+                        .io, "the guest's page tables cannot be read", section: "memory", cause: "\(error)")
                 }
                 bytes.withUnsafeBytes { raw in
                     for index in 0..<512 {

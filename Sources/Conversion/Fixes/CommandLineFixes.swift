@@ -17,7 +17,9 @@ struct SetCPUFeatures: LaunchFix {
     func apply(to launch: inout LaunchRecord, context: CheckContext) -> [StreamChange] {
         let before = launch.cpu
         var argument = ResumeCPU.adapted(launch, context)
-        for feature in RequiredFeatures(context).names where !argument.provides(feature, context) { argument.set(feature) }
+        for feature in RequiredFeatures(context).names where !argument.provides(feature, context) {
+            argument.set(feature)
+        }
         launch.cpu = argument.text
         return launch.cpu == before ? [] : [.commandLine("-cpu", before: before, after: launch.cpu)]
     }

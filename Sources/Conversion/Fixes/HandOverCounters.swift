@@ -7,7 +7,8 @@ struct HandOverCounters: SnapshotFix {
 
     func apply(to snapshot: inout EditableSnapshot, context: CheckContext) throws -> [StreamChange] {
         var changes: [StreamChange] = []
-        for (var cpu, value) in zip(try snapshot.stream.cpus(), try GuestCounters(context).values) where cpu.tsc != value {
+        for (var cpu, value) in zip(try snapshot.stream.cpus(), try GuestCounters(context).values)
+        where cpu.tsc != value {
             changes.append(
                 StreamChange(section: cpu.section.name, field: "env.tsc", before: hex(cpu.tsc), after: hex(value)))
             cpu.tsc = value
