@@ -53,7 +53,7 @@ extension Stemma {
         commit.ram = try MachineStateIngest(ingest: ingest).edit(snapshot.commit.ram, result)
         commit.state = try MachineStateIngest(ingest: ingest).put(result.stream)
         var configuration = try configuration(of: snapshot.commit, named: reference.description)
-        configuration.cpu = try await targetCPU(for: configuration.cpu)
+        configuration.cpu = try await targetCPU(for: snapshot.commit.attributes[Attribute.cpu])
         commit.machine = try put(configuration, in: ingest)
         commit.findings = try ingest.putBlob([UInt8](Data(result.before.json().utf8)))
         commit.attributes[Attribute.accelerator] = "tcg"
@@ -66,10 +66,12 @@ extension Stemma {
             cpu: configuration.cpu)
     }
 
-    /// The CPU model for the translator: the same where the guest ran on one that the translator has, else everything that
-    /// the translator can do, because a guest may use any feature that it saw when it booted.
-    private func targetCPU(for cpu: String) async throws -> String {
-        guard let same = CPUArgument(cpu).forTranslator,
+    /// The CPU model for the translator: the same where the guest was booted on one that was chosen for the translator and
+    /// did not show KVM, else everything that the translator can do, because a guest may use any feature that it saw.
+    private func targetCPU(for cpu: String?) async throws -> String {
+        let argument = CPUArgument(cpu ?? "")
+        guard argument.options.contains(where: { $0.name == "kvm" && $0.isOn == false }),
+            let same = argument.forTranslator,
             try await installation().objection(to: same.description, accelerator: .tcg) == nil
         else { return "max" }
         return same.description
