@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test func whatIsNotThereIsNamed() throws {
-        let error = #expect(throws: LibvirtError.self) { try LibvirtConnection(uri: "nowhere:///x") }
+        let error = #expect(throws: LibvirtError.self) { _ = try LibvirtConnection(uri: "nowhere:///x") }
         #expect(error?.code == .unreachable)
         let connection = try LibvirtConnection(uri: "test:///default")
         let missing = #expect(throws: LibvirtError.self) { try connection.domain(named: "none") }
@@ -44,7 +44,8 @@ import Testing
                 commandLine: nil)
             domain.cpu = LibvirtCPU(model: "Haswell-noTSX", disabled: ["pcid", "invpcid"])
             try connection.define(xml: domain.xml)
-            #expect(connection.hasDomain(named: "made-here"))
+            let isThere = connection.hasDomain(named: "made-here")
+            #expect(isThere)
             let found = try connection.domain(named: "made-here")
             #expect(!found.isActive)
             let again = try LibvirtDomain(xml: found.xml)
