@@ -120,7 +120,10 @@ let package = Package(
 if isFuzzing {
     package.targets.append(
         .executableTarget(
-            name: "stemma-fuzz", dependencies: ["BlockService", "ContentStore", "DiskImage", "GuestFiles", "VMState"],
+            name: "stemma-fuzz",
+            dependencies: [
+                "BlockService", "ContentStore", "DiskImage", "GuestFiles", "GuestInspection", "VMState",
+            ],
             path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             // The gold linker breaks off with AddressSanitizer's symbols.
             linkerSettings: [.unsafeFlags(sanitizers + ["-use-ld=lld"])]))
