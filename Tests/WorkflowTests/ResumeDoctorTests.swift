@@ -57,7 +57,7 @@ import Workflow
         let before = try home.stemma.catalogue.vm(Name("Small")).snapshots.map(\.name)
 
         let good = try await home.stemma.tryResume(
-            Reference(parsing: "Small:good"), policy: .builtIn, watch: .seconds(3))
+            Reference(parsing: "Small:good"), policy: .standard, watch: .seconds(3))
         #expect(good.exitCode == 0)
         #expect(good.isAsPredicted)
         #expect(good.attempts.count == 1)
@@ -65,7 +65,7 @@ import Workflow
         #expect(good.attempts.first?.lastLine.hasPrefix("tick") == true)
 
         let dead = try await home.stemma.tryResume(
-            Reference(parsing: "Small:dead"), policy: .builtIn, watch: .seconds(3))
+            Reference(parsing: "Small:dead"), policy: .standard, watch: .seconds(3))
         #expect(dead.exitCode == 2)
         #expect(dead.attempts.first?.diagnosis?.verdict == .silent)
         #expect(dead.attempts.first?.diagnosis?.explanation == nil)

@@ -47,9 +47,9 @@ extension Stemma {
             try await Task.sleep(for: Self.pauseBeforeSave)
             _ = try await saver.save(saved, then: .paused)
         }
-        let report = try await convert(
-            Reference(vm: source.vm, snapshot: saved), as: name, policy: .builtIn)
-        progress.step("\(report.snapshot) is the fresh save, converted; it is resumed now")
+        _ = try await convert(
+            Reference(vm: source.vm, snapshot: saved), as: name, policy: .standard)
+        progress.step("\(source.vm):\(name) is the fresh save, converted; it is resumed now")
         var again = request
         again.reference = Reference(vm: source.vm, snapshot: name)
         again.isRetry = true
