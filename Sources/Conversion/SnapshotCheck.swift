@@ -23,7 +23,7 @@ extension SnapshotCheck {
     package var repair: String? { nil }
 
     /// A finding of this check.
-    func finding(
+    package func finding(
         _ severity: Severity, _ title: String, evidence: [Finding.Evidence], effect: String, remedy: String
     ) -> Finding {
         Finding(

@@ -37,7 +37,9 @@ package struct SnapshotConverter: Sendable {
     }
 
     /// Makes a converter with checks and fixes of one's own, for tests.
-    init(checks: [any SnapshotCheck], streamFixes: [String: any StreamFix], snapshotFixes: [String: any SnapshotFix]) {
+    package init(
+        checks: [any SnapshotCheck], streamFixes: [String: any StreamFix], snapshotFixes: [String: any SnapshotFix]
+    ) {
         self.checks = checks
         self.streamFixes = streamFixes
         self.snapshotFixes = snapshotFixes

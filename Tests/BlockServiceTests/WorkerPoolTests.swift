@@ -1,8 +1,7 @@
+import BlockService
 import Foundation
 import Synchronization
 import Testing
-
-@testable import BlockService
 
 @Suite struct WorkerPoolTests {
     /// A system without threads: each job is either refused, or run later.

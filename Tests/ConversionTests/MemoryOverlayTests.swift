@@ -1,9 +1,8 @@
+import Conversion
 import Foundation
 import GuestInspection
 import Testing
 import VMState
-
-@testable import Conversion
 
 /// Edits of guest RAM, and fixes that make them.
 @Suite struct MemoryOverlayTests {

@@ -1,7 +1,6 @@
 import Foundation
+import GuestInspection
 import Testing
-
-@testable import GuestInspection
 
 /// Symbol tables that are built here as the kernel's build does.
 @Suite struct KernelSymbolsTests {

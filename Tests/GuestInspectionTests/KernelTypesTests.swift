@@ -1,6 +1,5 @@
+import GuestInspection
 import Testing
-
-@testable import GuestInspection
 
 /// Type information that is written by hand.
 @Suite struct KernelTypesTests {

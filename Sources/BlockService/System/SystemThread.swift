@@ -1,7 +1,7 @@
 import Glibc
 
 /// Threads of the operating system, for code that blocks.
-enum SystemThread {
+package enum SystemThread {
     private final class Body {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -10,7 +10,7 @@ enum SystemThread {
     /// Runs `body` on a thread of its own.
     ///
     /// - Returns: false when the system has no more threads; the body is then not run.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }

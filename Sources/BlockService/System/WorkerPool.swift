@@ -1,8 +1,8 @@
 /// Threads that run what may block, in the order of its arrival.
 ///
 /// Threads begin when there is work for them and end when there was none for a while.
-final class WorkerPool: Sendable {
-    typealias Job = @Sendable () -> Void
+package final class WorkerPool: Sendable {
+    package typealias Job = @Sendable () -> Void
 
     private struct State {
         var jobs = Queue<Job>()
@@ -21,7 +21,7 @@ final class WorkerPool: Sendable {
     /// - Parameters:
     ///   - threads: The most that run at a time.
     ///   - startThread: As ``SystemThread/start(_:)``.
-    init(threads: Int, startThread: @escaping @Sendable (@escaping Job) -> Bool = { SystemThread.start($0) }) {
+    package init(threads: Int, startThread: @escaping @Sendable (@escaping Job) -> Bool = { SystemThread.start($0) }) {
         limit = max(1, threads)
         self.startThread = startThread
     }
@@ -30,7 +30,7 @@ final class WorkerPool: Sendable {
     ///
     /// - Returns: false when the pool has stopped, or has no thread at all; the job will not be run.
     @discardableResult
-    func submit(_ job: @escaping Job) -> Bool {
+    package func submit(_ job: @escaping Job) -> Bool {
         let step = state.withLock { state -> (isTaken: Bool, wakes: Bool) in
             if state.isStopped { return (false, false) }
             // Under the lock, so that nobody relies on a thread that may not start.
@@ -46,7 +46,7 @@ final class WorkerPool: Sendable {
     }
 
     /// Takes no more jobs, runs those that wait, and returns when all threads have ended.
-    func stop() {
+    package func stop() {
         stopSoon()
         state.wait { $0.threads == 0 ? () : nil }
     }

@@ -48,7 +48,7 @@ package struct KernelTypes: Sendable {
 
     /// The most types that are believed.
     private static let maximumCount = 4 << 20
-    static let magic: [UInt8] = [0x9f, 0xeb, 0x01, 0x00]
+    package static let magic: [UInt8] = [0x9f, 0xeb, 0x01, 0x00]
 
     /// Number of types, `void` included.
     package var count: Int { records.count }
