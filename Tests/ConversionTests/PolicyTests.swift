@@ -26,12 +26,28 @@ import Testing
         #expect(ConversionPolicy.standard.rule("C09").severity == .fatal)
     }
 
+    @Test func theFileOfRepairsDiffersInThemOnly() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("policies/linux-repairs.yaml")
+        let read = try ConversionPolicy(
+            yaml: String(contentsOf: file, encoding: .utf8), name: file.lastPathComponent)
+        #expect(read.repairs == .linux)
+        #expect(read.rules == ConversionPolicy.standard.rules)
+        #expect(ConversionPolicy.standard.repairs == .none)
+    }
+
     @Test(arguments: [
         ("version: 1\nchecks:\n  C99: {severity: fatal}\n", "p.yaml:3:3", "C99"),
         ("version: 1\nchecks:\n  C05:\n    severity: deadly\n", "p.yaml:4:15", "deadly"),
         ("version: 1\nchecks:\n  C05: {severity: fatal, fix: maybe}\n", "p.yaml:3:31", "maybe"),
         ("version: 1\nchecks:\n  C09: {severity: fixable}\n", "p.yaml:3:19", "no fix"),
-        ("version: 1\nchecks:\n  C11: {fix: allow}\n", "p.yaml:3:9", "no fix"),
+        ("version: 1
+checks:
+  C11: {fix: allow}
+", "p.yaml:3:9", "no fix"),
+        ("version: 1
+repairs: windows
+", "p.yaml:2:10", "windows"),
         ("version: 1\nchecks:\n  C05: {colour: red}\n", "p.yaml:3:9", "colour"),
         ("version: 2\n", "p.yaml:1:10", "version 1"), ("checks: {}\n", "p.yaml", "version: 1"),
         ("version: 1\nrules: {}\n", "p.yaml:2:1", "rules"), ("version: 1\nchecks: [C05]\n", "p.yaml:2:9", "mapping"),
