@@ -66,7 +66,8 @@ import Testing
     @Test func aTripleFaultIsCaughtBeforeTheReset() async throws {
         let observation = try await observe(TestGuest.kernel(.faults), for: .seconds(60)) { observation, qemu in
             // Afterwards it gets its reset.
-            #expect(try await qemu.monitor.status().running)
+            let isRunning = try await qemu.monitor.status().running
+            #expect(isRunning)
         }
         #expect(observation.ending == .tripleFault)
         #expect(observation.verdict == .reset)

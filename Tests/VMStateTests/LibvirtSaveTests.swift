@@ -88,13 +88,13 @@ import VMState
         let source = try SnapshotSource(path: directory["new.save"])
         #expect(source.libvirt == header)
         #expect(try isEqual(source, stream))
-        #expect(throws: VMStateError.self) { try LibvirtSaveOutput(path: directory["new.save"], header: header) }
+        #expect(throws: VMStateError.self) { _ = try LibvirtSaveOutput(path: directory["new.save"], header: header) }
     }
 
     @Test func sparseCannotBeWritten() throws {
         let directory = try TemporaryDirectory()
         #expect(throws: VMStateError.self) {
-            try LibvirtSaveOutput(
+            _ = try LibvirtSaveOutput(
                 path: directory["new.save"], header: LibvirtSaveHeader(compression: .sparse, domain: domain))
         }
     }

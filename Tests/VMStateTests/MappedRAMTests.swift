@@ -35,7 +35,7 @@ import VMState
                 let start = before + bytes.count + 28
                 let pageCount = Int(block.usedLength / 4096)
                 let bitmapSize = (pageCount + 63) / 64 * 8
-                let pagesStart = (start + bitmapSize + (1 << 20) - 1) >> 20 << 20
+                let pagesStart = ((start + bitmapSize + (1 << 20) - 1) >> 20) << 20
                 bytes += Self.number(UInt32(1)) + Self.number(UInt64(4096)) + Self.number(UInt64(start))
                 bytes += Self.number(UInt64(pagesStart))
                 let bitmap = bytes.count

@@ -44,7 +44,7 @@ extension ResumeSymptom {
         case .refused: refusalCandidates
         case .silent: silenceCandidates + ["C10", "C06", "C26", "C18", "C08"].map { Candidate($0) }
         case .spinning: silenceCandidates + ["C06", "C08", "C10", "C19"].map { Candidate($0) }
-        case .clockStands: silenceCandidates + ["C06", "C07", "C08", "C27"].map { Candidate($0) }
+        case .clockStands: silenceCandidates + ["C10", "C06", "C07", "C08", "C27"].map { Candidate($0) }
         case .invalidOpcodes: instructionCandidates + ["C05", "C14", "C21", "C38"].map { Candidate($0) }
         case .reset, .stopped:
             instructionCandidates + ["C21", "C11", "C12", "C14", "C05", "C29", "C30"].map { Candidate($0) }

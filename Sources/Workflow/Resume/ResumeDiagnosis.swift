@@ -100,7 +100,8 @@ extension Stemma {
             guard let context = try? await checkContext(commit, target: target),
                 let report = try? SnapshotConverter().check(context, policy: .standard)
             else { continue }
-            findings += report.findings
+            // Of the original, what a conversion could not repair.
+            findings += commit.digest == snapshot.digest ? report.findings : report.findings(.fatal)
         }
         return findings
     }

@@ -88,10 +88,10 @@ extension Stemma {
         }
         let resume = TrialResume(
             stemma: self, snapshot: snapshot, reference: reference, configuration: configuration,
-            installation: try installation(), findings: report.findings, watch: watch, clock: Self.clock(context))
+            installation: try installation(), watch: watch, clock: Self.clock(context))
 
         progress.step("trying \(reference) as it was saved")
-        let first = try await resume.attempt("as saved", state)
+        let first = try await resume.attempt("as saved", state, findings: report.findings)
         trial.attempts.append(first)
         guard !first.lives, let result = converted else { return trial }
         let fixes = result.fixes.map(\.check)
@@ -101,7 +101,8 @@ extension Stemma {
         let ram = try MachineStateIngest(ingest: ingest).edit(state.ram, result)
         try ingest.finish()
         var second = try await resume.attempt(
-            "with fixes", StoredMachineState(stream: result.stream, ram: ram, store: store))
+            "with fixes", StoredMachineState(stream: result.stream, ram: ram, store: store),
+            findings: result.after.findings)
         withExtendedLifetime(ingest) {}
         second.fixes = fixes
         trial.attempts.append(second)
@@ -126,11 +127,13 @@ private struct TrialResume: Sendable {
     let reference: Reference
     let configuration: MachineConfiguration
     let installation: QEMUInstallation
-    let findings: [Finding]
     let watch: Duration
     let clock: GuestWatch.Clock?
 
-    func attempt(_ name: String, _ state: StoredMachineState) async throws -> TrialReport.Attempt {
+    /// - Parameter findings: what the checks find in this state: what a fix has repaired explains nothing.
+    func attempt(
+        _ name: String, _ state: StoredMachineState, findings: [Finding]
+    ) async throws -> TrialReport.Attempt {
         var request = RunRequest(reference, mode: .prep)
         request.isHeadless = true
         request.isTrial = true
@@ -141,7 +144,7 @@ private struct TrialResume: Sendable {
             installation: installation, memory: .anonymous(state), title: "\(reference)")
         let outcome = ResultBox<ResumeDiagnosis>()
         var attempt = TrialReport.Attempt(state: name)
-        let (findings, watch, clock) = (findings, watch, clock)
+        let (watch, clock) = (watch, clock)
         do {
             let result = try await Interruption.cancelling {
                 try await session.execute { process, _ in
