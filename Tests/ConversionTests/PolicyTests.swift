@@ -41,13 +41,8 @@ import Testing
         ("version: 1\nchecks:\n  C05:\n    severity: deadly\n", "p.yaml:4:15", "deadly"),
         ("version: 1\nchecks:\n  C05: {severity: fatal, fix: maybe}\n", "p.yaml:3:31", "maybe"),
         ("version: 1\nchecks:\n  C09: {severity: fixable}\n", "p.yaml:3:19", "no fix"),
-        ("version: 1
-checks:
-  C11: {fix: allow}
-", "p.yaml:3:9", "no fix"),
-        ("version: 1
-repairs: windows
-", "p.yaml:2:10", "windows"),
+        ("version: 1\nchecks:\n  C11: {fix: allow}\n", "p.yaml:3:9", "no fix"),
+        ("version: 1\nrepairs: windows\n", "p.yaml:2:10", "windows"),
         ("version: 1\nchecks:\n  C05: {colour: red}\n", "p.yaml:3:9", "colour"),
         ("version: 2\n", "p.yaml:1:10", "version 1"), ("checks: {}\n", "p.yaml", "version: 1"),
         ("version: 1\nrules: {}\n", "p.yaml:2:1", "rules"), ("version: 1\nchecks: [C05]\n", "p.yaml:2:9", "mapping"),
