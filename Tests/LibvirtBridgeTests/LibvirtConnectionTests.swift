@@ -6,11 +6,12 @@ import Testing
 
 /// With libvirt's test driver, and with its real QEMU driver, which is loaded into this process: no daemon is needed.
 @Suite(.serialized) struct LibvirtConnectionTests {
+    /// The embedded driver knows one directory in the life of a process.
+    private static let root = FileManager.default.temporaryDirectory
+        .appendingPathComponent("libvirt-\(UUID().uuidString.prefix(8))").path
+
     private func embedded(_ body: (borrowing LibvirtConnection) async throws -> Void) async throws {
-        let root = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "libvirt-\(UUID().uuidString.prefix(8))")
-        defer { try? FileManager.default.removeItem(at: root) }
-        let connection = try LibvirtConnection(uri: "qemu:///embed?root=\(root.path)")
+        let connection = try LibvirtConnection(uri: "qemu:///embed?root=\(Self.root)")
         try await body(connection)
     }
 
