@@ -8,9 +8,8 @@ struct PhysicalAddressCheck: SnapshotCheck {
     let explanation = """
         A CPU says how many bits its physical addresses have; TCG's have 40 unless phys-bits says otherwise. Page table \
         entries and CR3 with a bit above that raise page faults for reserved bits, or worse. A guest that ran with the host's \
-        width (46 or more on servers) may have placed the windows of PCI devices, or its memory types, that high. Looked at \
-        are the masks of the MTRRs, which firmware sets as wide as the CPU says, the 64-bit windows of PCI devices, and the \
-        page tables.
+        width (46 or more on servers) may have placed the windows of PCI devices that high. Looked at are the 64-bit windows of \
+        PCI devices and the page tables.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
