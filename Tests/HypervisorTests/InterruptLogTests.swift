@@ -100,7 +100,10 @@ import Testing
         #expect(seen.verdict == .alive)
         seen.clock = .init(name: "jiffies_64", first: 7, last: 7)
         #expect(seen.verdict == .clockStands)
-        seen.clock?.last = 8
+        // An interrupt that was under way, and none after it.
+        seen.clock?.last = 12
+        #expect(seen.verdict == .clockStands && seen.text.contains("went on by 5 only"))
+        seen.clock?.last = 2507
         #expect(seen.verdict == .alive)
         // A few of a program are its own affair; one of the kernel is not, unless it is UD2.
         seen.invalidOpcodes = [.init(address: 1, isUser: true, bytes: [0x0f, 0x01, 0xd9])]
