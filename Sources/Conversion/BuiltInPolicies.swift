@@ -74,7 +74,7 @@ package enum BuiltInPolicies {
           C42: {severity: fixable, fix: allow}  # the way back: time stamp counter: hand-over-tsc
           C43: {severity: fixable, fix: allow}  # the way back: run state and events: hand-over-events
           C44: {fix: allow}                     # the way back: TCG's SVM state: drop-svm-state
-          C45: {severity: fatal}                # the way back: features that KVM's hosts lack
+          C45: {warnings: warning}              # the way back: features that KVM's hosts lack
 
         """#
 

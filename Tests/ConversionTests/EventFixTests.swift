@@ -107,16 +107,16 @@ import VMState
         pages = RAMPageTable()
     }
 
-    @Test func haltedCPUsStayHalted() throws {
+    @Test func haltedCPUsAreLeftAlone() throws {
         var (stream, _) = try KVMLikeStream.make(.pcTwoCPUs)
         var cpu = try #require(try stream.cpus().last)
         cpu.mpState = 3
         try stream.replace(cpu)
-        try stream.edit("cpu_common", 1) { common throws(VMStateError) in try common.set("halted", to: 0) }
-        let result = try converter.convert(KVMLikeStream.context(stream), expecting: "park-cpus", for: "C26")
-        #expect(try result.stream.device("cpu_common", 1)?.unsigned("halted") == 1)
-        #expect(
-            result.stream.device("apic", 1)?.contains("apic_sipi") == stream.device("apic", 1)?.contains("apic_sipi"))
+        // A repair of the guest's kernel may have woken the CPU.
+        for halted: UInt64 in [0, 1] {
+            try stream.edit("cpu_common", 1) { common throws(VMStateError) in try common.set("halted", to: halted) }
+            #expect(try converter.check(KVMLikeStream.context(stream), policy: .standard).severity(of: "C26") == .ok)
+        }
     }
 
     @Test func c31AndC04DropSubsections() throws {

@@ -241,12 +241,11 @@ import VMState
             KVMLikeStream.context(result.stream, origin: .kvm, launch: record), policy: .standard)
         #expect(again.severity(of: "C06") == .ok)
 
-        // Five levels of page tables are hardly ever there.
+        // Five levels of page tables are what most hosts lack; QEMU itself refuses there.
         var cpu = try #require(try stream.cpus().first)
         cpu.cr4 |= 1 << 12
         try stream.replace(cpu)
-        #expect(
-            try converter.check(KVMLikeStream.context(stream, target: target), policy: .standard)
-                .severity(of: "C45") == .fatal)
+        let deep = try converter.check(KVMLikeStream.context(stream, target: target), policy: .standard)
+        #expect(deep.findings(of: "C45").contains { $0.severity == .warning && $0.title.contains("five levels") })
     }
 }

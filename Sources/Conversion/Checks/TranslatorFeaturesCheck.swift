@@ -17,14 +17,14 @@ struct TranslatorFeaturesCheck: SnapshotCheck {
         if !deep.isEmpty {
             findings.append(
                 finding(
-                    .fatal, "The guest has five levels of page tables",
+                    .warning, "The guest has five levels of page tables",
                     evidence: deep.map {
                         Finding.Evidence(section: $0.section.name, field: "env.cr[4]", value: "\(hex($0.cr4)): LA57")
                     },
                     effect: "On a host without LA57, KVM refuses the CPU's state.",
                     remedy:
-                        "Boot the guest with '-la57' in '-cpu' and take the snapshot anew; a policy may waive this for "
-                        + "hosts that have LA57."))
+                        "Go back to a host that has LA57, or boot the guest with '-la57' in '-cpu' and take the snapshot anew."
+                ))
         }
         let svm = context.cpus.filter { $0.efer >> 12 & 1 != 0 }
         if !svm.isEmpty {

@@ -14,7 +14,7 @@ struct ParkCPUs: StreamFix {
                 try section.set("halted", to: 1)
                 changes.append(StreamChange(section: section.name, field: "halted", before: "0", after: "1"))
             }
-            guard cpu.mpState != RunStateOfCPUsCheck.halted, position < apics.count else { continue }
+            guard position < apics.count else { continue }
             let apic = apics[position]
             let isReceived = cpu.mpState == RunStateOfCPUsCheck.sipiReceived
             if apic.contains("apic_sipi") { try stream.removeSubsection("apic_sipi", of: apic.idstr, apic.instanceID) }
