@@ -12,6 +12,17 @@ extension Stemma {
     /// store as soon as it is saved. The VM's head moves to the disks as the guest left them when the guest switched
     /// itself off, because only then are they sure to be consistent.
     package func run(_ request: RunRequest) async throws -> RunOutcome {
+        do {
+            return try await runOnce(request)
+        } catch let failure as GuestFailure {
+            // The first run is over, and its lock on the VM with it.
+            let again = try await Interruption.cancelling { try await savedAgain(request, after: failure) }
+            guard let again else { throw failure }
+            return try await runOnce(again)
+        }
+    }
+
+    private func runOnce(_ request: RunRequest) async throws -> RunOutcome {
         try request.validate()
         let origin = try catalogue.resolve(request.reference)
         if let save = request.save { try catalogue.requireFree(snapshot: save, of: request.reference.vm) }
@@ -36,14 +47,7 @@ extension Stemma {
             return RunOutcome(commandLine: line.shellText)
         }
         return try await Interruption.cancelling {
-            do {
-                return try await session(
-                    request, origin: origin, configuration: configuration, run: run, installation
-                ).execute()
-            } catch let failure as GuestFailure {
-                guard let again = try await savedAgain(request, after: failure) else { throw failure }
-                return try await self.run(again)
-            }
+            try await session(request, origin: origin, configuration: configuration, run: run, installation).execute()
         }
     }
 

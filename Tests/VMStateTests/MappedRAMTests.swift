@@ -28,6 +28,7 @@ import VMState
             let list = place + 9 + 8 + 8
             bytes += rest[..<list]
             rest.removeFirst(list)
+            let contents = table.nonZero
             for block in stream.ram.blocks {
                 bytes += Self.text(block.idstr) + Self.number(block.usedLength)
                 rest.removeFirst(1 + block.idstr.utf8.count + 8)
@@ -43,9 +44,9 @@ import VMState
                 if pages == 0 { pages = bytes.count }
                 let first = bytes.count
                 bytes += [UInt8](repeating: 0, count: Int(block.usedLength))
-                for (page, contents) in table.nonZero[block.idstr] ?? [:] {
+                for (page, bytesOfPage) in contents[block.idstr] ?? [:] {
                     bytes[bitmap + Int(page) / 8] |= 1 << UInt8(page % 8)
-                    bytes.replaceSubrange(first + Int(page) * 4096..<first + Int(page + 1) * 4096, with: contents)
+                    bytes.replaceSubrange(first + Int(page) * 4096..<first + Int(page + 1) * 4096, with: bytesOfPage)
                 }
             }
             bytes += rest

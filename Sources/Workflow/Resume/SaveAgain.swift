@@ -43,6 +43,7 @@ extension Stemma {
         progress.step(
             "trying again with a fresh save: \(source) runs for \(Self.pauseBeforeSave) under \(mode.rawValue) and is saved "
                 + "as \(saved)")
+        try await waitUntilFree(source.vm)
         _ = try await run(RunRequest(source, mode: mode)) { _, saver in
             try await Task.sleep(for: Self.pauseBeforeSave)
             _ = try await saver.save(saved, then: .paused)
@@ -50,10 +51,16 @@ extension Stemma {
         _ = try await convert(
             Reference(vm: source.vm, snapshot: saved), as: name, policy: .standard)
         progress.step("\(source.vm):\(name) is the fresh save, converted; it is resumed now")
+        try await waitUntilFree(source.vm)
         var again = request
         again.reference = Reference(vm: source.vm, snapshot: name)
         again.isRetry = true
         return again
+    }
+
+    /// Waits until the run that has just ended has let go of the VM: tasks that looked at it may end a moment later.
+    private func waitUntilFree(_ vm: Name) async throws {
+        for _ in 0..<500 where try runs.running(name: vm.text) != nil { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// The name of a snapshot's commit.
