@@ -173,18 +173,6 @@ package enum BuiltInPolicies {
         version: 1
         repairs: linux
         checks:
-        #   severity: for findings that are fatal or fixable by themselves: fatal (no conversion), fixable, warning, note or off.
-        #   fatal:    for those that stay fatal because nothing can be done: fatal, warning or note.
-        #   warnings: for the warnings of this check.
-        #   fix:      allow or forbid, for checks that have a fix.
-        #   waive:    a reason; the findings of the check are notes.
-        #   reason:   why the policy says so; it is printed with the finding.
-        # fixes:    allow or forbid single fixes by their names.
-        #
-        # Checks that are not named keep the severities of their findings: what cannot be repaired is fatal, what can is fixable.
-        version: 1
-        repairs: none
-        checks:
           C01: {severity: fatal}                # machine type unknown to the target
           C02: {severity: fixable, fix: allow}  # sections that only KVM has: remove-kvm-sections
           C03: {fix: allow}                     # devices and CPUs of the command line: set-cpu-count
@@ -221,7 +209,7 @@ package enum BuiltInPolicies {
           C42: {severity: fixable, fix: allow}  # the way back: time stamp counter: hand-over-tsc
           C43: {severity: fixable, fix: allow}  # the way back: run state and events: hand-over-events
           C44: {fix: allow}                     # the way back: TCG's SVM state: drop-svm-state
-          C45: {severity: fatal}                # the way back: features that KVM's hosts lack
+          C45: {warnings: warning}              # the way back: features that KVM's hosts lack
 
         """#
 }
