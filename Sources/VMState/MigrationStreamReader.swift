@@ -80,7 +80,8 @@ struct StreamParser<Source: ByteSource> {
         guard let ram else { throw VMStateError(.malformed, "the stream has no RAM section") }
         return MigrationStream(
             configuration: configuration, ram: ram, devices: devices, earlyDeviceCount: earlyDeviceCount,
-            description: description, hasFooters: hasFooters ?? true, recordLog: keepsRecordLog && !isMapped ? log : nil)
+            description: description, hasFooters: hasFooters ?? true, recordLog: keepsRecordLog && !isMapped ? log : nil
+        )
     }
 
     private mutating func header() throws(VMStateError) {
