@@ -104,11 +104,15 @@ struct NewerQEMUTests {
         try source.execute("stop")
         let registers = try source.monitor("info registers")
         try source.migrate(to: directory["ordinary"])
-        try capability(source, "mapped-ram")
+        source.quit()
+        // Once more, in the other form: a guest that was saved by `migrate` cannot be saved again before it has run.
+        let second = try newer(machine + ["-S", "-incoming", "exec:cat \(directory["ordinary"])"])
+        #expect(try second.incomingStatus() == "paused")
+        try capability(second, "mapped-ram")
         // Behind other bytes, as in a file of libvirt.
         try Data(count: offset).write(to: URL(fileURLWithPath: directory["whole"]))
-        try source.migrate(uri: "file:\(directory["whole"]),offset=\(offset)")
-        source.quit()
+        try second.migrate(uri: "file:\(directory["whole"]),offset=\(offset)")
+        second.quit()
         let file = try Data(contentsOf: URL(fileURLWithPath: directory["whole"])).dropFirst(offset)
         try Data(file).write(to: URL(fileURLWithPath: directory["mapped"]))
 

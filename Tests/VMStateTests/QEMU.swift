@@ -87,7 +87,8 @@ final class QEMU {
 
     deinit {
         if process.isRunning {
-            process.terminate()
+            // Not SIGTERM, which a child may have inherited as blocked.
+            kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
         }
     }
