@@ -46,7 +46,7 @@ import Testing
         let shown: Description = try decode(try await home.stemma("cpu", "show", file, "--json"))
         #expect(shown.fingerprint.source.kind == "probe-guest" && shown.fingerprint.source.cpu == "Haswell-noTSX")
         #expect(shown.all.contains("avx2") && !shown.all.contains("pcid"))
-        let samples = Tool.path("Tests/CPUModelTests/Samples/")
+        let samples = Tool.path("Tests/CPUModelTests/Samples") + "/"
         for name in [
             "sapphire-rapids.cpuid", "sapphire-rapids.cpuinfo", "libvirt-capabilities.xml",
             "libvirt-domain-capabilities-tcg.xml", "expansion-haswell.json", "qemu-10.0-tcg-max.probe",
