@@ -115,7 +115,10 @@ let package = Package(
         tests("Lineage", ["Lineage", "ContentStore"]),
         tests(
             "Workflow",
-            ["Workflow", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage", "VMState"]),
+            [
+                "Workflow", "BlockService", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage",
+                "VMState",
+            ]),
         tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
         tests("EndToEnd", ["stemma"]),
     ]

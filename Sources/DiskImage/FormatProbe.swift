@@ -30,7 +30,9 @@ enum FormatProbe {
             ? head : try file.bytes(at: size - 512, count: 512, what: "VHD footer")
         guard footer.count == 512, footer.starts(with: vhdCookie) else {
             throw DiskImageError(
-                .wrongFormat, "\(file.path) is not a VHD (vpc) image (no \"conectix\" at its beginning or end)")
+                .wrongFormat,
+                "\(file.path) is not a VHD (vpc) image (no \"conectix\" at its beginning or end); give its right format"
+            )
         }
         guard type(of: footer) != 4 else {
             throw DiskImageError(

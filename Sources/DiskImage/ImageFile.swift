@@ -39,7 +39,9 @@ final class ImageFile: Sendable {
         storage = .file(FileDescriptor(raw: raw))
         var status = stat()
         guard fstat(raw, &status) == 0 else {
-            throw DiskImageError(.cannotOpen, "cannot examine image \(path)", cause: ImageFile.lastError())
+            throw DiskImageError(
+                .cannotOpen, "cannot examine image \(path); check the file system that it is on",
+                cause: ImageFile.lastError())
         }
         guard [S_IFREG, S_IFBLK].contains(status.st_mode & S_IFMT) else {
             throw DiskImageError(
@@ -65,7 +67,8 @@ final class ImageFile: Sendable {
         case .file(let descriptor): end = lseek(descriptor.raw, 0, SEEK_END)
         }
         guard let size = UInt64(exactly: end) else {
-            throw DiskImageError(.io, "cannot determine the size of \(path)", cause: ImageFile.lastError())
+            throw DiskImageError(
+                .io, "cannot determine the size of \(path); check the disk that it is on", cause: ImageFile.lastError())
         }
         return size
     }
@@ -108,7 +111,10 @@ final class ImageFile: Sendable {
                 // Linux refuses ranges that end beyond the largest offset; no file has bytes there.
                 break
             } else if errno != EINTR {
-                throw DiskImageError(.io, "cannot read \(path) at byte \(position)", cause: ImageFile.lastError())
+                throw DiskImageError(
+                    .io,
+                    "cannot read \(path) at byte \(position); check the disk that it is on, or copy the image again",
+                    cause: ImageFile.lastError())
             }
         }
         return done
@@ -174,7 +180,8 @@ final class ImageFile: Sendable {
         case EINVAL, ENOTSUP: return kind == .data ? offset : nil
         default:
             throw DiskImageError(
-                .io, "cannot look for holes in \(path) at byte \(offset)", cause: ImageFile.lastError())
+                .io, "cannot look for holes in \(path) at byte \(offset); check the disk that it is on",
+                cause: ImageFile.lastError())
         }
     }
 

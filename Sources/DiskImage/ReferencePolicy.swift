@@ -34,8 +34,8 @@ struct ReferenceScope: Sendable {
     /// - Parameters:
     ///   - path: As resolved from the directory of the file that names it.
     ///   - owner: That file.
-    /// - Returns: The path itself when there is no such file: opening it says so.
-    /// - Throws: `.forbiddenReference`.
+    /// - Throws: `.forbiddenReference`; `.backingUnavailable` when there is no such file. An open file without a name (`/proc/self/fd`) has no
+    ///   real path either, and a name that leads nowhere now may lead anywhere when it is opened.
     func resolve(_ path: String, namedBy owner: String) throws(DiskImageError) -> String {
         guard policy != .none else {
             throw DiskImageError(
@@ -43,7 +43,12 @@ struct ReferenceScope: Sendable {
                 "\(owner) needs the file \(path), and no further files may be opened; make one plain file with qemu-img convert, "
                     + "or allow files in its directory")
         }
-        guard let real = Self.realPath(path) else { return path }
+        guard let real = Self.realPath(path) else {
+            throw DiskImageError(
+                .backingUnavailable,
+                "\(owner) needs the file \(path), which cannot be found; put it in place, or correct the name in \(owner)",
+                cause: String(cString: strerror(errno)))
+        }
         guard policy == .anywhere || real.hasPrefix(root) else {
             throw DiskImageError(
                 .forbiddenReference,

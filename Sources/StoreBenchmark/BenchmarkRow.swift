@@ -58,8 +58,19 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
         }
     }
 
+    /// A row that fails says why, and leaves what the others measure alone.
     func measure(_ bench: Workbench) async throws -> RowReport {
         var report = RowReport(self)
+        do {
+            try await measure(bench, into: &report)
+        } catch {
+            try Task.checkCancellation()
+            report.failure = "\(error)"
+        }
+        return report
+    }
+
+    private func measure(_ bench: Workbench, into report: inout RowReport) async throws {
         switch self {
         case .firstImport: try ImportRow(bench: bench).measure(&report)
         case .delta: try DeltaRow(bench: bench).measure(&report)
@@ -73,6 +84,5 @@ package enum BenchmarkRow: String, Sendable, CaseIterable {
         case .generations: try GenerationsRow(bench: bench).measure(&report)
         case .memory: try PeakMemoryRow(bench: bench).measure(&report)
         }
-        return report
     }
 }

@@ -17,6 +17,9 @@ extension StoreBenchmarkReport {
 }
 
 extension RowReport {
+    /// The row for people.
+    package var text: String { lines.joined(separator: "\n") }
+
     var lines: [String] {
         var lines = ["\(isMet ? "met   " : "MISSED") \(title)", "       to reach: \(target)"]
         func line(_ left: String, _ right: String) { lines.append("       " + Self.padded(left, 44) + right) }
@@ -31,6 +34,7 @@ extension RowReport {
         }
         for check in checks { line(check.what, check.hasPassed ? "       yes" : "        NO") }
         lines += notes.map { "       " + $0 }
+        if let failure { lines.append("       not measured to its end: \(failure)") }
         return lines
     }
 

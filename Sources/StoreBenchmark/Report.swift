@@ -33,6 +33,8 @@ package struct RowReport: Sendable, Codable {
     package var comparisons: [Comparison] = []
     package var checks: [Check] = []
     package var notes: [String] = []
+    /// Why it could not be measured to its end; nil when it was.
+    package var failure: String?
 
     package init(_ row: BenchmarkRow) {
         self.row = row.rawValue
@@ -40,9 +42,10 @@ package struct RowReport: Sendable, Codable {
         target = row.target
     }
 
-    /// Whether all comparisons reach their limits and all checks passed.
+    /// Whether it was measured, all comparisons reach their limits, and all checks passed.
     package var isMet: Bool {
-        comparisons.allSatisfy(\.isMet) && checks.allSatisfy(\.hasPassed) && !(comparisons.isEmpty && checks.isEmpty)
+        failure == nil && comparisons.allSatisfy(\.isMet) && checks.allSatisfy(\.hasPassed)
+            && !(comparisons.isEmpty && checks.isEmpty)
     }
 
     package mutating func add(_ figure: Figure) { own.append(figure) }

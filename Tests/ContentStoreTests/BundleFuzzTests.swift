@@ -3,45 +3,6 @@ import Testing
 
 /// Bundles made by somebody who means harm: nothing wrong comes in, and nothing traps.
 @Suite struct BundleFuzzTests {
-    private func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> Int {
-        (0..<count).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) }
-    }
-
-    private func put(_ value: UInt32, _ bytes: inout [UInt8], _ offset: Int) {
-        for index in 0..<4 { bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt32(8 * index)) }
-    }
-
-    /// Where the frames of a sound bundle are.
-    private func frames(_ bundle: [UInt8]) -> [Range<Int>] {
-        var frames: [Range<Int>] = []
-        var position = 20 + number(bundle, 12, 4)
-        while position < bundle.count - 56 {
-            let size = 24 + 36 * number(bundle, position + 6, 2) + number(bundle, position + 12, 4)
-            frames.append(position..<position + size)
-            position += size
-        }
-        return frames
-    }
-
-    /// Makes all checksums right again, with the sizes that the sound bundle had.
-    private func reseal(_ bundle: inout [UInt8], _ frames: [Range<Int>]) {
-        let start = frames.first?.lowerBound ?? bundle.count - 56
-        put(CRC32C.checksum(Array(bundle[..<(start - 4)])), &bundle, start - 4)
-        for frame in frames {
-            let headerEnd = frame.lowerBound + 24 + 36 * number(bundle, frame.lowerBound + 6, 2)
-            guard headerEnd <= frame.upperBound else { continue }
-            let stored = number(bundle, frame.lowerBound + 12, 4)
-            if headerEnd + stored <= frame.upperBound {
-                put(CRC32C.checksum(Array(bundle[headerEnd..<headerEnd + stored])), &bundle, frame.lowerBound + 16)
-            }
-            let first = CRC32C.checksum(Array(bundle[frame.lowerBound..<frame.lowerBound + 20]))
-            put(
-                CRC32C.checksum(Array(bundle[frame.lowerBound + 24..<headerEnd]), continuing: first), &bundle,
-                frame.lowerBound + 20)
-        }
-        bundle.replaceSubrange(bundle.count - 32..<bundle.count, with: Digest(of: Array(bundle.dropLast(32))).bytes)
-    }
-
     private func mutate(_ bytes: inout [UInt8], _ frames: [Range<Int>], _ random: inout Random) {
         for _ in 0..<Int.random(in: 1...3, using: &random) {
             var position = Int.random(in: 0..<bytes.count, using: &random)
@@ -82,7 +43,7 @@ import Testing
         let path = "\(source.directory.path)/a.bundle"
         _ = try source.store.exportBundle(to: path, commits: [commit], refs: ["a": commit])
         let sound = try contents(of: path)
-        let frames = frames(sound)
+        let frames = BundleBytes.frames(sound)
         #expect(frames.count > 3)
         var target = try Fixture()
         var accepted = 0
@@ -104,7 +65,7 @@ import Testing
                 if Bool.random(using: &random) { bytes.removeSubrange(frame) }
                 bytes.replaceSubrange(
                     bytes.count - 32..<bytes.count, with: Digest(of: Array(bytes.dropLast(32))).bytes)
-            default: reseal(&bytes, frames)
+            default: BundleBytes.reseal(&bytes, frames)
             }
             try overwrite(path, bytes)
             do {

@@ -235,6 +235,26 @@ import Testing
         #expect(try specimen.fixture.store.verify(level: .deep).damage.isEmpty)
     }
 
+    @Test func unknownFilesAreLeftAlone() throws {
+        let fixture = try Fixture()
+        let store = fixture.store
+        let noDigits = String(repeating: "g", count: 32)
+        let foreign = [
+            "operations/x.pending", "operations/17.pending", "leases/x", "leases/\(noDigits)",
+            "leases/\(String(repeating: "A", count: 32))", "tmp/\(noDigits).pack",
+        ]
+        for name in foreign { try overwrite("\(store.path)/\(name)", [1, 2, 3]) }
+        // Somebody's lock on a file that is no lease keeps nothing.
+        let held = try SystemFileSystem().open("\(store.path)/leases/x", flags: O_RDWR, mode: 0)
+        defer { SystemFileSystem().close(held) }
+        #expect(try SystemFileSystem().lock(held, exclusive: true, wait: false))
+        #expect(try store.leases().isEmpty)
+        try store.add("a", [1])
+        try store.updateRefs([RefChange("a", new: nil)], operation: "remove")
+        #expect(try store.collect(CollectOptions(keepOperations: 0)).freed.packs == 1)
+        for name in foreign { #expect(try contents(of: "\(store.path)/\(name)") == [1, 2, 3], "\(name)") }
+    }
+
     @Test func otherDirectoriesAndVersionsAreRefused() throws {
         let directory = try TemporaryDirectory()
         func code(_ path: String, create: Bool) -> StoreError.Code? {

@@ -163,9 +163,14 @@ final class FaultyFileSystem: FileSystem {
         note(.removed(path, kept: kept))
     }
 
-    func makeDirectory(_ path: String) throws(SystemCallError) {
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) {
         try check("mkdir")
-        try real.makeDirectory(path)
+        try real.makeDirectory(path, mode: mode)
+    }
+
+    func mode(of path: String) throws(SystemCallError) -> UInt32 {
+        try check("stat", changes: false)
+        return try real.mode(of: path)
     }
 
     func entries(of path: String) throws(SystemCallError) -> [String] {

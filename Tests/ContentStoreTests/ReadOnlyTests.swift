@@ -122,6 +122,22 @@ import Testing
         #expect(try everything(path) == before)
     }
 
+    @Test func nothingIsCollected() throws {
+        let lineage = try lineage(603)
+        let store = try ContentStore.open(at: lineage.store.path, access: .readOnly)
+        let before = try everything(store.path)
+        let attempts: [() throws -> Void] = [
+            { _ = try store.collect() }, { _ = try store.repack() }, { _ = try store.recompress(.lz4) },
+        ]
+        for attempt in attempts {
+            let error = #expect(throws: StoreError.self) { try attempt() }
+            #expect(error?.code == .permission)
+            #expect(error?.message.contains("open for reading only") == true)
+        }
+        #expect(try store.collect(CollectOptions(isDryRun: true)).isDryRun)
+        #expect(try everything(store.path) == before)
+    }
+
     @Test func aStoreIsMoved() throws {
         let lineage = try lineage(603)
         let old = lineage.store
@@ -198,7 +214,8 @@ private struct FrozenFileSystem: FileSystem {
         if refuse(path) { throw SystemCallError("unlink", EROFS) }
         try real.unlink(path)
     }
-    func makeDirectory(_ path: String) throws(SystemCallError) { throw SystemCallError("mkdir", EROFS) }
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) { throw SystemCallError("mkdir", EROFS) }
+    func mode(of path: String) throws(SystemCallError) -> UInt32 { try real.mode(of: path) }
     func entries(of path: String) throws(SystemCallError) -> [String] { try real.entries(of: path) }
     func lock(_ descriptor: Int32, exclusive: Bool, wait: Bool) throws(SystemCallError) -> Bool {
         try real.lock(descriptor, exclusive: exclusive, wait: wait)

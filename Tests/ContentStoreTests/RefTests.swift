@@ -69,6 +69,51 @@ import Testing
         }
     }
 
+    /// Swift takes two spellings of one character for equal; names of refs are bytes.
+    @Test func spellingsOfOneCharacterAreTwoNames() throws {
+        let fixture = try Fixture()
+        let store = fixture.store
+        let c = try commits(store, 2)
+        let composed = "Caf\u{E9}"
+        let decomposed = "Cafe\u{301}"
+        try store.updateRefs([RefChange(composed, new: c[0]), RefChange(decomposed, new: c[1])], operation: "both")
+        #expect(try store.ref(composed) == c[0])
+        #expect(try store.ref(decomposed) == c[1])
+        try store.updateRefs([RefChange(composed, new: nil)], operation: "one")
+        try store.updateRefs([RefChange(decomposed, new: nil)], operation: "the other")
+        try store.revert(through: 2...3)
+        #expect(try store.ref(composed) == c[0])
+        #expect(try store.ref(decomposed) == c[1])
+        // A later change of the one is not in the way of the other.
+        let removal = try store.updateRefs([RefChange(composed, new: nil)], operation: "one again")
+        try store.updateRefs([RefChange(decomposed, new: c[0])], operation: "later")
+        try store.revert(removal.number)
+        #expect(try store.ref(composed) == c[0])
+    }
+
+    @Test func partsOfALongAncestorAreResurrected() throws {
+        let fixture = try Fixture()
+        let store = fixture.store
+        var random = Random(18)
+        // Its parts are in other packs than the list of them.
+        let message = random.bytes(200_000).map { String($0, radix: 16) }.joined()
+        let options = IngestOptions(compression: .none, packSize: 65_536)
+        let ingest = try store.beginIngest(label: "long", options: options)
+        let ancestor = try ingest.putCommit(Commit(kind: "long", message: message, time: Timestamp(seconds: 1)))
+        let commit = try ingest.putCommit(Commit(kind: "t", parents: [ancestor], time: Timestamp(seconds: 2)))
+        try ingest.publish([RefChange("main", new: commit)], operation: "main")
+        #expect(try store.files("packs").count > 3)
+        try store.updateRefs([RefChange("main", new: nil)], operation: "remove")
+        let lease = try store.lease(label: "keeps the trash")
+        let eager = CollectOptions(keepOperations: 0, maximumUnused: 0)
+        #expect(try store.collect(eager).waitingPacks.packs > 3)
+        try fixture.reopened().updateRefs([RefChange("main", new: commit)], operation: "again")
+        // What the ref needs is not in the trash.
+        for path in try store.files("trash") { unlink(path) }
+        #expect(try fixture.reopened().commit(ancestor).message == message)
+        withExtendedLifetime(lease) {}
+    }
+
     @Test func concurrentWritersLoseNothing() async throws {
         let fixture = try Fixture()
         let path = fixture.store.path

@@ -125,6 +125,7 @@ private final class FaultyCalls: OutputFileCalls {
                     // The directory is synchronised last (two calls), when the whole file has its name.
                     if call > counting.count - 2 {
                         #expect(try DiskImages.open(path: path, format: format).virtualSize == image.virtualSize)
+                        #expect(error?.message.contains("stays") == true)
                     } else {
                         #expect((try? directory.read("new")) == (replaces ? before : nil))
                     }

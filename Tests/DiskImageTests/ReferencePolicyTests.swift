@@ -65,9 +65,26 @@ import Testing
                 #expect(found == .backingUnavailable || found == .forbiddenReference, "\(name)")
             }
         }
-        #expect(try code(descriptor("RW 8 FLAT \"missing\" 0"), in: directory, .sameDirectory) == .cannotOpen)
+        #expect(try code(descriptor("RW 8 FLAT \"missing\" 0"), in: directory, .sameDirectory) == .backingUnavailable)
         let long = String(repeating: "./", count: 300) + "../secret"
         #expect(try code(descriptor("RW 8 FLAT \"\(long)\" 0"), in: directory, .anywhere) == .corrupt)
+    }
+
+    /// Open files that were deleted, as the memory of guests is: where such a name leads cannot be told.
+    @Test func filesWithoutANameAreRefused() throws {
+        let directory = try makePlace()
+        let gone = try directory.write([UInt8](repeating: 7, count: 8192), to: "gone")
+        let file = try #require(FileHandle(forReadingAtPath: gone))
+        try FileManager.default.removeItem(atPath: gone)
+        let name = "/proc/self/fd/\(file.fileDescriptor)"
+        let path = directory("images/top.qcow2")
+        try Tool.qemuImg("create", "-q", "-u", "-f", "qcow2", "-b", name, "-F", "raw", path, "8192")
+        for policy in [ReferencePolicy.sameDirectory, .anywhere] {
+            let error = #expect(throws: DiskImageError.self) { try DiskImages.open(path: path, references: policy) }
+            #expect(error?.code == .backingUnavailable)
+            #expect(error?.message.contains("put it in place") == true)
+            #expect(try code(descriptor("RW 8 FLAT \"\(name)\" 0"), in: directory, policy) == .backingUnavailable)
+        }
     }
 
     @Test func parentsAreChecked() throws {

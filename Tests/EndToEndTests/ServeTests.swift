@@ -73,6 +73,52 @@ import Testing
         #expect(commit.standardOutput.contains("64.0 KiB written"), "\(commit.all)")
     }
 
+    /// Sessions that write and do not commit, more than an overlay has layers.
+    @Test func writesOfManySessionsBecomeAVersion() async throws {
+        try await home.stemma("vm", "create", "Box", "--size", "16M")
+        for session in 0..<18 {
+            let (server, uri) = try await serve("Box", "--writable")
+            let write = try await qemuIO(uri, "write -P \(session + 1) \(session * 4)k 4k")
+            #expect(write.status == 0, "\(write.all)")
+            server.signal(SIGINT)
+            let end = await server.wait()
+            #expect(end.status == 0 && end.standardError.contains("vm commit"), "session \(session): \(end.all)")
+        }
+        let commit = try await home.stemma("vm", "commit", "Box")
+        #expect(commit.standardOutput.contains("72.0 KiB written"), "\(commit.all)")
+        let (reader, uri) = try await serve("Box")
+        let read = try await qemuIO(uri, "read -P 1 0 4k", "read -P 18 68k 4k", "read -P 0 72k 4k", readOnly: true)
+        #expect(read.status == 0 && !read.standardOutput.contains("failed"), "\(read.all)")
+        reader.signal(SIGTERM)
+        _ = await reader.wait()
+    }
+
+    /// The server dies when the disk lies on the new version, and the directory does not say so yet.
+    @Test func aServerKilledDuringACommitLosesNothing() async throws {
+        try await home.stemma("vm", "create", "Box", "--size", "16M")
+        let (server, uri) = try await serve("Box", "--writable")
+        try await qemuIO(uri, "write -P 9 64k 64k", "flush")
+        let origin = URL(fileURLWithPath: home.path + "/writes/Box/origin")
+        let before = try Data(contentsOf: origin)
+        try await home.stemma("vm", "commit", "Box")
+        let after = try Data(contentsOf: origin)
+        #expect(before != after)
+        try await qemuIO(uri, "write -P 8 1M 4k", "flush")
+        server.signal(SIGKILL)
+        _ = await server.wait()
+        for left in [before, before + after] {
+            try left.write(to: origin)
+            let (next, uri) = try await serve("Box", "--writable")
+            let read = try await qemuIO(uri, "read -P 9 64k 64k", "read -P 8 1M 4k", "read -P 0 2M 4k")
+            #expect(read.status == 0 && !read.standardOutput.contains("failed"), "\(read.all)")
+            next.signal(SIGINT)
+            #expect(await next.wait().status == 0)
+        }
+        let commit = try await home.stemma("vm", "commit", "Box")
+        #expect(commit.standardOutput.contains("4.00 KiB written"), "\(commit.all)")
+        #expect(try await versions(of: "Box") == 2)
+    }
+
     @Test func aReadOnlyServerRefusesWrites() async throws {
         try await home.stemma("vm", "create", "Box", "--size", "16M")
         let (server, uri) = try await serve("Box")

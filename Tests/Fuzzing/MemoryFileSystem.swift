@@ -7,7 +7,7 @@ final class MemoryFileSystem: FileSystem {
     private struct State {
         var files: [String: Int] = [:]
         var contents: [Int: [UInt8]] = [:]
-        var directories: Set<String> = []
+        var directories: Set<String> = ["/"]
         /// The file of each descriptor.
         var descriptors: [Int32: Int] = [:]
         var nextFile = 0
@@ -121,10 +121,12 @@ final class MemoryFileSystem: FileSystem {
         if !isThere { throw SystemCallError("unlink", ENOENT) }
     }
 
-    func makeDirectory(_ path: String) throws(SystemCallError) {
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) {
         let isNew = state.withLock { $0.directories.insert(path).inserted }
         if !isNew { throw SystemCallError("mkdir", EEXIST) }
     }
+
+    func mode(of path: String) throws(SystemCallError) -> UInt32 { 0o700 }
 
     func entries(of path: String) throws(SystemCallError) -> [String] {
         let names = state.withLock { state -> [String]? in

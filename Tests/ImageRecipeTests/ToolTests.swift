@@ -1,8 +1,6 @@
 import Glibc
 import Testing
 
-@testable import ImageRecipe
-
 /// Programs that a build starts.
 @Suite struct ToolTests {
     @Test func aProgramInheritsNothingButItsStreams() throws {

@@ -30,6 +30,17 @@ import Workflow
         #expect(!row.isMet)
     }
 
+    @Test func aRowThatFailsIsMissedAndSaysWhy() throws {
+        var row = RowReport(.memory)
+        row.comparisons.append(Comparison("import / 300 MiB", ratio: 0.5, .atMost, 1))
+        row.failure = "there is no room"
+        #expect(!row.isMet)
+        #expect(row.text.hasPrefix("MISSED memory of any command"))
+        #expect(row.text.hasSuffix("not measured to its end: there is no room"))
+        let decoded = try JSONDecoder().decode(RowReport.self, from: JSONEncoder().encode(row))
+        #expect(decoded.failure == "there is no room")
+    }
+
     @Test func theTableSaysWhatWasMissedAndTheJSONHasEverySample() throws {
         var report = StoreBenchmarkReport()
         var row = RowReport(.clone)

@@ -17,6 +17,13 @@ enum OverlayDirectory {
         return descriptor
     }
 
+    /// Gives up the lock and closes the descriptor.
+    static func unlock(_ descriptor: CInt) {
+        // Closing alone leaves the lock to a child that another thread has just forked, until that runs its program.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
+
     static func synchronize(_ descriptor: CInt, _ path: String) throws(BlockServiceError) {
         guard fsync(descriptor) == 0 else { throw .system("synchronizing the directory \(path)") }
     }

@@ -91,6 +91,13 @@ final class OverlayFile: Sendable {
         }
     }
 
+    /// The size of the file in bytes.
+    func size() throws(BlockServiceError) -> UInt64 {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .system("examining \(path)") }
+        return UInt64(clamping: status.st_size)
+    }
+
     func resize(to size: UInt64) throws(BlockServiceError) {
         guard ftruncate(descriptor, off_t(clamping: size)) == 0 else { throw .system("making \(path) larger") }
     }

@@ -47,21 +47,41 @@ final class OverlayLayer: Sendable {
     static func create(
         _ number: Int, in directory: String, _ header: OverlayHeader
     ) throws(BlockServiceError) -> OverlayLayer {
+        let layer = try begin(number, in: directory, header)
+        try layer.file.synchronize()
+        try layer.takeName()
+        return layer
+    }
+
+    /// Makes an empty layer, which an opening deletes until it has its name.
+    static func begin(
+        _ number: Int, in directory: String, _ header: OverlayHeader
+    ) throws(BlockServiceError) -> OverlayLayer {
         let path = path(number, in: directory)
         unlink(path + ".new")
         let map = try OverlayMap(diskSize: header.diskSize)
         let file = try OverlayFile(path, openedAs: path + ".new", flags: O_RDWR | O_CREAT | O_EXCL)
         try file.resize(to: header.dataOffset + header.diskSize)
         try file.write(header.bytes, at: 0)
-        try file.synchronize()
-        guard rename(path + ".new", path) == 0 else { throw .system("naming \(path)") }
         return OverlayLayer(number: number, header: header, map: map, file: file)
     }
 
+    /// Gives a layer that was begun, and is durable, its name; replaces the layer that has it.
+    func takeName() throws(BlockServiceError) {
+        guard rename(file.path + ".new", file.path) == 0 else { throw .system("naming \(file.path)") }
+    }
+
     /// Opens a layer and reads its map.
+    ///
+    /// - Throws: `.damaged`, `.unsupportedVersion`, `.io`.
     static func open(_ number: Int, in directory: String) throws(BlockServiceError) -> OverlayLayer {
         let file = try OverlayFile(path(number, in: directory), flags: O_RDWR)
         let header = try OverlayHeader(parsing: file.bytes(OverlayHeader.size, at: 0), path: file.path)
+        // It had this size before its name. What is cut off would count as holes, of the map too.
+        guard try file.size() >= header.dataOffset + header.diskSize else {
+            throw BlockServiceError(
+                .damaged, "\(file.path) was cut short; throw the overlay away, or restore it from a copy")
+        }
         let layer = OverlayLayer(
             number: number, header: header, map: try OverlayMap(diskSize: header.diskSize), file: file)
         try layer.loadMap()
@@ -95,7 +115,8 @@ final class OverlayLayer: Sendable {
     /// Makes this the lowest layer, durably.
     func rebase(onto base: String) throws(BlockServiceError) {
         try file.write(OverlayHeader(diskSize: header.diskSize, base: base).bytes, at: 0)
-        try file.synchronize()
+        // As a flush: the system tells of lost writes once, and this may be the layer that takes them.
+        try flush()
     }
 
     // MARK: Data

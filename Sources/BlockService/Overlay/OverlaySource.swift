@@ -11,11 +11,14 @@ package final class OverlaySource: WritableBlockSource {
     /// The layers and what they lie on. Replaced as a whole, so that readers take it with one look.
     final class Stack: Sendable {
         let base: any BlockSource
+        /// The base's name, as the lowest layer's file has it.
+        let name: String
         /// The lowest first; never empty. The last takes the writes.
         let layers: [OverlayLayer]
 
-        init(base: any BlockSource, layers: [OverlayLayer]) {
+        init(base: any BlockSource, name: String, layers: [OverlayLayer]) {
             self.base = base
+            self.name = name
             self.layers = layers
         }
     }
@@ -31,8 +34,11 @@ package final class OverlaySource: WritableBlockSource {
     }
 
     private let state: Mutex<State>
-    /// Held by whoever changes blocks or layers; never while something is synchronized that clients wait for, except in ``freeze()``.
+    /// Held by whoever changes blocks or layers. While it is held, little is synchronized: ``freeze()`` and ``rebase(_:onto:name:)`` flush
+    /// before, and then once more what came meanwhile.
     let writing = Mutex(())
+    /// Held by whoever adds or drops layers, before `writing`.
+    let restacking = Mutex(())
 
     private init(path: String, stack: Stack, directory: CInt) {
         size = stack.base.size
@@ -40,7 +46,7 @@ package final class OverlaySource: WritableBlockSource {
         state = Mutex(State(stack: stack, directory: directory))
     }
 
-    deinit { state.withLock { if $0.directory >= 0 { _ = Glibc.close($0.directory) } } }
+    deinit { state.withLock { if $0.directory >= 0 { OverlayDirectory.unlock($0.directory) } } }
 
     // MARK: Opening
 
@@ -78,9 +84,9 @@ package final class OverlaySource: WritableBlockSource {
                     "the overlay \(path) lies on \(layers.first?.header.base ?? "nothing") with \(layers.first?.header.diskSize ?? 0) bytes, "
                         + "not on \(name) with \(base.size); serve that disk, or throw the overlay away")
             }
-            return OverlaySource(path: path, stack: Stack(base: base, layers: layers), directory: directory)
+            return OverlaySource(path: path, stack: Stack(base: base, name: name, layers: layers), directory: directory)
         } catch {
-            Glibc.close(directory)
+            OverlayDirectory.unlock(directory)
             throw error
         }
     }
@@ -95,7 +101,7 @@ package final class OverlaySource: WritableBlockSource {
     package static func remove(at path: String) throws(BlockServiceError) {
         guard access(path, F_OK) == 0 else { return }
         let directory = try OverlayDirectory.lock(path)
-        defer { Glibc.close(directory) }
+        defer { OverlayDirectory.unlock(directory) }
         try OverlayDirectory.removeAll(in: path)
         guard rmdir(path) == 0 || errno == ENOENT else { throw .system("removing the directory \(path)") }
     }
@@ -115,7 +121,7 @@ package final class OverlaySource: WritableBlockSource {
     private func shut() {
         state.withLock { state in
             state.stack = nil
-            if state.directory >= 0 { Glibc.close(state.directory) }
+            if state.directory >= 0 { OverlayDirectory.unlock(state.directory) }
             state.directory = -1
         }
     }

@@ -15,7 +15,8 @@ enum UnixSocket {
             let cause = SystemCalls.lastError
             close(descriptor)
             unlink(path)
-            throw BlockServiceError(.cannotListen, "cannot listen on \(path)", cause: cause)
+            throw BlockServiceError(
+                .cannotListen, "cannot listen on \(path); choose a path on another file system", cause: cause)
         }
         return descriptor
     }
@@ -54,13 +55,18 @@ enum UnixSocket {
         try checkDirectory(of: path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else {
-            throw BlockServiceError(.cannotListen, "cannot create a unix socket", cause: SystemCalls.lastError)
+            throw BlockServiceError(
+                .cannotListen,
+                "cannot create a unix socket; raise the limit of open files (ulimit -n), or end other servers",
+                cause: SystemCalls.lastError)
         }
         // On Linux bind gives the file the mode of the descriptor, less the umask: the socket is never open to others.
         guard fchmod(descriptor, 0o600) == 0 else {
             let cause = SystemCalls.lastError
             close(descriptor)
-            throw BlockServiceError(.cannotListen, "cannot restrict the socket for \(path)", cause: cause)
+            throw BlockServiceError(
+                .cannotListen, "cannot restrict the socket for \(path) to its owner; check what confines this process",
+                cause: cause)
         }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)

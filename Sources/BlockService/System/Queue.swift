@@ -22,9 +22,4 @@ struct Queue<Element> {
         }
         return element
     }
-
-    mutating func removeLast() -> Element? {
-        guard head < elements.count else { return nil }
-        return elements.removeLast()
-    }
 }

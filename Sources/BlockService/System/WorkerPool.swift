@@ -13,35 +13,36 @@ final class WorkerPool: Sendable {
     }
 
     private let limit: Int
+    private let startThread: @Sendable (@escaping Job) -> Bool
     private let state = Monitor(State())
     /// Seconds after which a thread without work ends.
     private static let patience = 5
 
-    /// - Parameter threads: The most that run at a time.
-    init(threads: Int) { limit = max(1, threads) }
+    /// - Parameters:
+    ///   - threads: The most that run at a time.
+    ///   - startThread: As ``SystemThread/start(_:)``.
+    init(threads: Int, startThread: @escaping @Sendable (@escaping Job) -> Bool = { SystemThread.start($0) }) {
+        limit = max(1, threads)
+        self.startThread = startThread
+    }
 
     /// Runs a job soon.
     ///
     /// - Returns: false when the pool has stopped, or has no thread at all; the job will not be run.
     @discardableResult
     func submit(_ job: @escaping Job) -> Bool {
-        let step = state.withLock { state -> (isTaken: Bool, wakes: Bool, grows: Bool) in
-            if state.isStopped { return (false, false, false) }
-            state.jobs.append(job)
-            let grows = state.jobs.count > state.sleeping && state.threads < limit
-            if grows { state.threads += 1 }
-            return (true, state.sleeping > 0, grows)
-        }
-        guard step.isTaken else { return false }
-        if step.wakes { state.signal() }
-        if step.grows, !SystemThread.start({ self.work() }) {
-            // Others will run it, unless there are none.
-            return state.withLock { state in
-                state.threads -= 1
-                return state.threads > 0 || state.jobs.removeLast() == nil
+        let step = state.withLock { state -> (isTaken: Bool, wakes: Bool) in
+            if state.isStopped { return (false, false) }
+            // Under the lock, so that nobody relies on a thread that may not start.
+            if state.jobs.count >= state.sleeping, state.threads < limit, startThread({ self.work() }) {
+                state.threads += 1
             }
+            if state.threads == 0 { return (false, false) }
+            state.jobs.append(job)
+            return (true, state.sleeping > 0)
         }
-        return true
+        if step.wakes { state.signal() }
+        return step.isTaken
     }
 
     /// Takes no more jobs, runs those that wait, and returns when all threads have ended.

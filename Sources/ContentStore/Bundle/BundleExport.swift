@@ -119,7 +119,7 @@ struct BundleExport {
             }
             let isWhole = zip(due, frame.isSound).allSatisfy { $0 != nil && $1 }
             // The same object twice in a frame would be counted twice.
-            let isPlain = isWhole && Set(due).count == due.count
+            let isPlain = isWhole && frame.hasSoundPieces && Set(due).count == due.count
             if isPlain && (compression == nil || frame.header.codec == .zstd) {
                 try frame.withStoredBytes { bytes throws(StoreError) in
                     writer.append(bytes, objects: due.count, plainBytes: frame.header.plainLength)

@@ -141,6 +141,9 @@ final class BundleImporter {
         }
         for result in results {
             guard let frame = try result.get() else { throw reader.damage("a frame of the bundle does not decode") }
+            guard frame.hasSoundPieces else {
+                throw reader.damage("the table of the pieces of a frame of the bundle is wrong")
+            }
             for (index, record) in frame.records.enumerated() {
                 guard frame.isSound[index] else {
                     throw reader.damage("object \(record.digest.short) of the bundle does not have its digest")

@@ -98,7 +98,7 @@ final class BundleReader {
         guard let header = FrameHeader(parsing: bytes.span.bytes) else {
             throw damage("the frame header at offset \(start) of the bundle is damaged")
         }
-        // At most 1 MiB, as the header was found sound.
+        // At most 1 MiB and the table of its pieces, as the header was found sound.
         bytes.reserveCapacity(header.frameSize)
         try take(header.storedLength, into: &bytes)
         return .frame(header, bytes)

@@ -18,7 +18,7 @@ extension ContentStore {
         let target = path.contains("/") ? path : "./\(path)"
         let directory = target.lastIndex(of: "/").map { String(target[...$0]) } ?? "."
         let spare = "\(target).\(StoreLayout.uniqueName()).part"
-        var file = try TemporaryFile(named: spare, in: directory, fileSystem: outputFileSystem)
+        var file = try TemporaryFile(named: spare, in: directory, mode: 0o666, fileSystem: outputFileSystem)
         let raw = file.descriptor.raw
         let system = outputFileSystem
         var position: UInt64 = 0

@@ -32,7 +32,7 @@ extension Ingest {
             stored.newBytes += UInt64(freshBytes)
             // A pack of very many tiny objects would take much memory until it is closed.
             if let entries = writer?.entries.count, entries > Ingest.maximumEntries { try sealPack() }
-            if fresh.count == frame.records.count {
+            if fresh.count == frame.records.count, frame.hasSoundPieces {
                 try frame.withStoredBytes { bytes throws(StoreError) in try append(bytes, frame.records) }
                 return fresh.count
             }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Keeps the catalog of a store up to date, and its indexes in repair.
 final class CatalogKeeper: Sendable {
-    private let layout: StoreLayout
-    private let fileSystem: any FileSystem
+    let layout: StoreLayout
+    let fileSystem: any FileSystem
     private let state = Mutex<Catalog?>(nil)
     /// Indexes of packs in the trash, which nobody needs on disk; 32 MB at most.
     private let trashIndexes = Mutex(LRUCache<Digest, IndexFile>(limit: 32 << 20))
@@ -41,6 +41,15 @@ final class CatalogKeeper: Sendable {
         return try replace(try load(reusing: catalog, distrusting: Set(bad.compactMap(\.name))))
     }
 
+    /// Looks at the directories again, and checks every index not checked before: for whoever deletes or moves by what they say. Reading
+    /// finds out by itself when an index is wrong.
+    func checkedCatalog() throws(StoreError) -> Catalog {
+        var catalog = try reload()
+        // What is new after a repair was not checked either.
+        while let repaired = try repair(catalog) { catalog = repaired }
+        return catalog
+    }
+
     /// The indexes on disk that are damaged, also those that no look-up uses because of it.
     func damagedIndexes() throws(StoreError) -> [Digest] {
         var damaged: [Digest] = []
@@ -72,7 +81,7 @@ final class CatalogKeeper: Sendable {
         return catalog
     }
 
-    private func names(in directory: String) throws(StoreError) -> [String] {
+    func names(in directory: String) throws(StoreError) -> [String] {
         try storeEntries(of: directory, in: fileSystem)
     }
 
@@ -142,29 +151,35 @@ final class CatalogKeeper: Sendable {
         }
         for id in catalog.uncovered {
             do throws(StoreError) {
-                fresh.append(try indexOfPack(id, path: layout.pack(id)))
+                let (index, isFinal) = try indexOfPack(id, path: layout.pack(id))
+                if isFinal { fresh.append(index) } else { files.append((index, nil, true)) }
             } catch {
                 // Deleted meanwhile.
                 guard error.code == .notFound else { throw error }
             }
             // Some 40 MB at a time.
-            if fresh.reduce(0, { $0 + $1.count }) > 1_000_000 { keepFresh() }
+            if fresh.reduce(0, { $0 + $1.count }) > 1_000_000 || fresh.count == IndexFile.maximumPacks { keepFresh() }
         }
         if !fresh.isEmpty || !broken.isEmpty { keepFresh() }
         return Catalog(packs: catalog.packs, files: files)
     }
 
     /// Makes the index of a pack from the pack.
-    private func indexOfPack(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
+    ///
+    /// - Returns: the index, and whether it is as good as it gets: not when the disk could not read all that is needed for it, which it may
+    ///   the next time.
+    private func indexOfPack(_ id: Digest, path: String) throws(StoreError) -> (index: IndexFile, isFinal: Bool) {
         let pack = try PackFile(path, in: fileSystem)
-        let entries = try pack.contents().entries.map { IndexEntry(digest: $0.digest, place: $0.place, pack: 0) }
-        return try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries)
+        let contents = try pack.contents()
+        let entries = contents.entries.map { IndexEntry(digest: $0.digest, place: $0.place, pack: 0) }
+        let index = try IndexFile.build(pack: IndexedPack(id: id, size: pack.size), entries: entries)
+        return (index, contents.damage?.code != .io)
     }
 
     /// The index of a pack in the trash: made when it is first asked for, and kept while it is asked for again.
     func trashIndex(_ id: Digest, path: String) throws(StoreError) -> IndexFile {
         if let index = trashIndexes.withLock({ $0.value(for: id) }) { return index }
-        let index = try indexOfPack(id, path: path)
+        let index = try indexOfPack(id, path: path).index
         trashIndexes.withLock { $0.insert(index, for: id, cost: index.size) }
         return index
     }
@@ -172,8 +187,7 @@ final class CatalogKeeper: Sendable {
     /// Publishes indexes just made as one, best effort: a reader may have no right to write, or the disk may be full.
     private func keep(_ fresh: [IndexFile], replacing broken: Set<Digest>) -> (file: IndexFile, name: Digest)? {
         do throws(StoreError) {
-            let lock = try FileDescriptor(
-                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
+            let lock = try openLock()
             guard try lock.lock(exclusive: true, wait: false) else { return nil }
             for name in broken { try? fileSystem.unlink(layout.index(name)) }
             guard !fresh.isEmpty else { return nil }
@@ -184,75 +198,11 @@ final class CatalogKeeper: Sendable {
         }
     }
 
-    /// Merges indexes into a file in `indexes/`; returns when it is durable.
-    func publish(
-        _ sources: [IndexFile], wanted: (Digest) -> Bool, temporaryName: String
-    ) throws(StoreError) -> (file: IndexFile, name: Digest)? {
-        let spare = layout.temporary(temporaryName)
-        var file = try TemporaryFile(named: spare, in: layout.indexes, fileSystem: fileSystem)
-        guard let merged = try file.merge(sources, wanted: wanted) else { return nil }
-        try file.descriptor.synchronize(dataOnly: true)
-        try file.publish(as: layout.index(merged.name), spare: spare)
-        try FileDescriptor.synchronizeDirectory(layout.indexes, in: fileSystem)
-        return merged
-    }
-
-    /// Merges small indexes, so that each is at least twice as large as all smaller ones together.
-    ///
-    /// Skipped when another process is at it. What fails here costs nothing but speed, so it is not reported.
-    func mergeIndexes() {
-        do throws(StoreError) {
-            guard CatalogKeeper.choice(try catalog().indexes) != nil else { return }
-            let lock = try FileDescriptor(
-                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
-            guard try lock.lock(exclusive: true, wait: false) else { return }
-            let catalog = try reload()
-            guard let first = CatalogKeeper.choice(catalog.indexes) else { return }
-            let chosen = catalog.indexes[first...]
-            guard chosen.allSatisfy({ $0.isChecked || $0.file.isSound() }) else { return }
-            let merged = try publish(
-                chosen.map(\.file), wanted: { catalog.packs.contains($0) },
-                temporaryName: CatalogKeeper.temporaryPrefix + StoreLayout.uniqueName())
-            for index in chosen {
-                // What was in memory only, or merged into the same bytes, stays.
-                guard let name = index.name, name != merged?.name else { continue }
-                try? fileSystem.unlink(layout.index(name))
-            }
-            try reload()
-        } catch {
-            return
-        }
-    }
-
-    /// Deletes indexes that are of no use any more, and writes those again of which a quarter is for packs that are gone.
-    ///
-    /// Skipped when another process works on indexes. What fails here costs nothing but speed, so it is not reported.
-    func compactIndexes() {
-        do throws(StoreError) {
-            let lock = try FileDescriptor(
-                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes")
-            guard try lock.lock(exclusive: true, wait: false) else { return }
-            // Names first: the packs of an index are there before it, so what the catalog leaves out of these is for packs that are
-            // gone or that another index covers.
-            let names = try names(in: layout.indexes).compactMap {
-                StoreLayout.digest(inName: $0, suffix: StoreLayout.indexSuffix)
-            }
-            let catalog = try reload()
-            let used = Set(catalog.indexes.compactMap(\.name))
-            for name in names where !used.contains(name) { try? fileSystem.unlink(layout.index(name)) }
-            for index in catalog.indexes {
-                guard let name = index.name, index.isLive.contains(false), index.isMostlyWaste else { continue }
-                guard index.isChecked || index.file.isSound() else { continue }
-                let live = Set(zip(index.file.packs, index.isLive).filter(\.1).map(\.0.id))
-                let fresh = try publish(
-                    [index.file], wanted: { live.contains($0) },
-                    temporaryName: CatalogKeeper.temporaryPrefix + StoreLayout.uniqueName())
-                if let fresh, fresh.name != name { try? fileSystem.unlink(layout.index(name)) }
-            }
-            try reload()
-        } catch {
-            return
-        }
+    /// The file of the lock of the indexes.
+    func openLock() throws(StoreError) -> FileDescriptor {
+        try FileDescriptor(
+            layout.indexesLock, flags: O_RDWR | O_CREAT, mode: layout.fileMode, in: fileSystem,
+            "opening the lock of the indexes")
     }
 
     /// How files in `tmp/` begin that are written under the lock of the indexes.
@@ -261,45 +211,10 @@ final class CatalogKeeper: Sendable {
     /// Deletes what a process left in `tmp/` that died while it held the lock of the indexes.
     func sweep(_ files: [String]) {
         guard
-            let lock = try? FileDescriptor(
-                layout.indexesLock, flags: O_RDWR | O_CREAT, in: fileSystem, "opening the lock of the indexes"),
-            let isFree = try? lock.lock(exclusive: true, wait: false), isFree
+            let lock = try? openLock(), let isFree = try? lock.lock(exclusive: true, wait: false), isFree
         else { return }
         for file in files where file.hasPrefix(CatalogKeeper.temporaryPrefix) {
             try? fileSystem.unlink(layout.temporary(file))
         }
-    }
-
-    /// Which indexes to merge: all from this position on.
-    private static func choice(_ indexes: [Catalog.Index]) -> Int? {
-        var entries = 0
-        var packs = 0
-        var first: Int?
-        for (position, index) in indexes.enumerated().reversed() {
-            packs += index.file.packs.count
-            if packs > IndexFile.maximumPacks { break }
-            if entries > 0 && index.file.count < 2 * entries { first = position }
-            entries += max(index.file.count, 1)
-        }
-        return first
-    }
-}
-
-extension TemporaryFile {
-    /// Writes a merged index to the file and maps it; nil when nothing is wanted.
-    func merge(
-        _ sources: [IndexFile], wanted: (Digest) -> Bool
-    ) throws(StoreError) -> (file: IndexFile, name: Digest)? {
-        let raw = descriptor.raw
-        let path = descriptor.path
-        let fileSystem = descriptor.fileSystem
-        let name = try IndexFile.merge(sources, wanted: wanted) { bytes, offset throws(StoreError) in
-            try FileDescriptor.write(bytes, to: raw, at: offset, path: path, fileSystem: fileSystem)
-        }
-        guard let name else { return nil }
-        guard let file = IndexFile(try StableBytes(mapping: descriptor)) else {
-            throw StoreError(.io, "an index just written reads back wrong", path: path)
-        }
-        return (file, name)
     }
 }

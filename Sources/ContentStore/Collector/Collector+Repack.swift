@@ -7,7 +7,7 @@ extension Collector {
         let progress = progress
         let fresh = freshPacks()
         var layout = TreeLayout(
-            store, try store.keeper.reload(), fresh, copiesAll: false, encodesAnew: false,
+            store, try store.keeper.checkedCatalog(), fresh, copiesAll: false, encodesAnew: false,
             toleratedJumps: options.toleratedJumps
         ) { progress(CollectProgress(phase: .rewriting, done: $0, total: 0)) }
         for commit in commits { try layout.add(commit) }
@@ -20,7 +20,7 @@ extension Collector {
         report.collection = self.report
         // The same once more, for the jumps only.
         var after = TreeLayout(
-            store, try store.keeper.reload(), freshPacks(), copiesAll: false, encodesAnew: false,
+            store, try store.keeper.checkedCatalog(), freshPacks(), copiesAll: false, encodesAnew: false,
             toleratedJumps: .max
         ) { _ in }
         for commit in commits {
@@ -42,7 +42,7 @@ extension Collector {
         let progress = progress
         if let commits {
             var layout = TreeLayout(
-                store, try store.keeper.reload(), fresh, copiesAll: true, encodesAnew: true, toleratedJumps: 0
+                store, try store.keeper.checkedCatalog(), fresh, copiesAll: true, encodesAnew: true, toleratedJumps: 0
             ) { progress(CollectProgress(phase: .rewriting, done: $0, total: 0)) }
             for commit in commits { try layout.add(commit) }
             let packs = try fresh.publish()

@@ -38,13 +38,26 @@ struct Collector {
 
     /// Marks, and says in the report what is needed.
     mutating func mark(preferred: Set<Digest>) throws(StoreError) -> Marker {
-        let catalog = try store.keeper.reload()
+        let catalog = try store.keeper.checkedCatalog()
+        if !options.toleratesDamage { try requireWhole(catalog) }
         var marker = Marker(
             store, catalog, preferred: preferred, toleratesDamage: options.toleratesDamage, progress: progress)
         let roots = try Roots(store, options, own: lease.id)
         try marker.mark(roots)
         report.count(roots, marker)
         return marker
+    }
+
+    /// Throws if a pack was indexed just now and could not be read: what it holds would be taken for collected long ago, and all that it
+    /// names would be of no use.
+    private func requireWhole(_ catalog: Catalog) throws(StoreError) {
+        for index in catalog.indexes where index.name == nil {
+            for (pack, isLive) in zip(index.file.packs, index.isLive) where isLive {
+                let path = store.layout.pack(pack.id)
+                guard let damage = try PackFile(path, in: store.fileSystem).contents().damage else { continue }
+                throw Roots.refusal(damage, "it is not known what a pack holds")
+            }
+        }
     }
 
     /// Rewrites and retires what the plan says, deletes what can be deleted.
@@ -185,7 +198,7 @@ final class CollectorLock {
 
     init(_ store: ContentStore) throws(StoreError) {
         file = try FileDescriptor(
-            store.layout.collectorLock, flags: O_RDWR | O_CREAT, in: store.fileSystem,
+            store.layout.collectorLock, flags: O_RDWR | O_CREAT, mode: store.layout.fileMode, in: store.fileSystem,
             "opening the lock of the collector")
         guard try file.lock(exclusive: true, wait: false) else {
             throw StoreError(

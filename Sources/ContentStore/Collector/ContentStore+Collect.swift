@@ -10,6 +10,7 @@ extension ContentStore {
         _ options: CollectOptions = CollectOptions(), progress: @escaping (CollectProgress) -> Void = { _ in }
     ) throws(StoreError) -> CollectReport {
         if options.isDryRun { return try predictCollection(options, progress) }
+        try requireWritable(for: "a collection")
         var collector = try Collector(self, options, label: "store gc", progress: progress)
         var marker = try collector.mark(preferred: [])
         _ = try collector.carryOut(CollectPlan(marker.live, options, kept: []), &marker, compression: nil)
@@ -21,6 +22,7 @@ extension ContentStore {
     package func repack(
         _ options: RepackOptions = RepackOptions(), progress: @escaping (CollectProgress) -> Void = { _ in }
     ) throws(StoreError) -> RepackReport {
+        try requireWritable(for: "repacking")
         var collector = try Collector(self, options.collect, label: "store repack", progress: progress)
         return try collector.repack(options)
     }
@@ -32,6 +34,7 @@ extension ContentStore {
         _ compression: Compression, commits: [Digest]? = nil, options: CollectOptions = CollectOptions(),
         progress: @escaping (CollectProgress) -> Void = { _ in }
     ) throws(StoreError) -> RecompressReport {
+        try requireWritable(for: "recompressing")
         var collector = try Collector(self, options, label: "store recompress", progress: progress)
         return try collector.recompress(compression, commits)
     }
@@ -43,7 +46,8 @@ extension ContentStore {
         var report = CollectReport()
         report.isDryRun = true
         var marker = Marker(
-            self, try keeper.reload(), preferred: [], toleratesDamage: options.toleratesDamage, progress: progress)
+            self, try keeper.checkedCatalog(), preferred: [], toleratesDamage: options.toleratesDamage,
+            progress: progress)
         let roots = try Roots(self, options, own: nil)
         try marker.mark(roots)
         let plan = CollectPlan(marker.live, options, kept: [])

@@ -66,7 +66,9 @@ struct CompletenessCheck {
     private var catalog: Catalog
     private var trash: (catalog: Catalog, files: [Digest: TrashFile])?
     private var nodes: Set<Digest> = []
-    private var others: Set<Digest> = []
+    private var blobs: Set<Digest> = []
+    /// Commits of which the history was followed. Each is a blob as well.
+    private var ancestors: Set<Digest> = []
 
     init(_ store: ContentStore) throws(StoreError) {
         self.store = store
@@ -83,7 +85,7 @@ struct CompletenessCheck {
         for blob in commit.blobs.values { try requireBlob(blob) }
         var rest = commit.parents
         while let ancestor = rest.popLast() {
-            guard others.insert(ancestor).inserted else { continue }
+            guard ancestors.insert(ancestor).inserted else { continue }
             rest += try self.commit(ancestor).parents
         }
     }
@@ -95,7 +97,7 @@ struct CompletenessCheck {
 
     private mutating func requireBlob(_ digest: Digest) throws(StoreError) {
         try require(digest)
-        guard others.insert(digest).inserted else { return }
+        guard blobs.insert(digest).inserted else { return }
         let object = try store.object(digest)
         guard object.isIndirect, let list = PartList(parsing: object.bytes.span.bytes) else { return }
         for part in list.parts { try require(part) }

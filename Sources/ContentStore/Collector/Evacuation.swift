@@ -98,7 +98,7 @@ struct Evacuation {
         }
         if taken.isEmpty { return true }
         let frame = try? decoded(id, first.offset, units: first.units)
-        if let (stored, frame) = frame, !encodesAnew, taken.count == frame.records.count,
+        if let (stored, frame) = frame, !encodesAnew, taken.count == frame.records.count, stored.hasSoundPieces(),
             frame.records.indices.allSatisfy({ frame.isSound($0) }), Set(taken) == Set(frame.records.map(\.digest))
         {
             try fresh.append(stored)

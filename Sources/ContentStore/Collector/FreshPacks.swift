@@ -163,7 +163,7 @@ final class FreshPacks {
         guard !own.order.isEmpty else { return [] }
         for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
         try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
-        _ = try store.keeper.publish(own.indexes, wanted: { _ in true }, temporaryName: "\(lease).index")
+        try store.keeper.publishAll(own.indexes, temporaryName: "\(lease).index")
         try store.keeper.reload()
         let packs = own.order.map(\.pack)
         own = OwnObjects()

@@ -63,7 +63,7 @@ extension ContentStore {
     /// Makes the directory of the trash in a store that has none.
     func makeTrash() throws(StoreError) {
         do {
-            try fileSystem.makeDirectory(layout.trash)
+            try fileSystem.makeDirectory(layout.trash, mode: layout.directoryMode)
         } catch {
             guard error.number == EEXIST else { throw StoreError(error, "making the trash", path: layout.trash) }
             return

@@ -17,7 +17,7 @@ struct IndexBuilder: ~Copyable {
         self.sink = sink
         let total = fanOut.reduce(0, +)
         guard packs.count <= IndexFile.maximumPacks, total < 1 << 32 else {
-            throw StoreError(.invalid, "an index of \(packs.count) packs and \(total) objects is too large")
+            throw IndexFile.tooLarge(packs.count, total)
         }
         buffer.append(IndexFile.magic)
         buffer.append(littleEndian: IndexFile.version)
@@ -85,6 +85,27 @@ extension IndexFile {
         return index
     }
 
+    fileprivate static func tooLarge(_ packs: Int, _ objects: Int) -> StoreError {
+        StoreError(
+            .invalid,
+            "an index of \(packs) packs and \(objects) objects is too large; use larger packs or several ingests")
+    }
+
+    /// Parts of a list of indexes, in its order, each of no more packs than one index has room for.
+    static func groups(_ indexes: [IndexFile]) -> [[IndexFile]] {
+        var groups: [[IndexFile]] = []
+        var packs = 0
+        for index in indexes {
+            packs += index.packs.count
+            if groups.isEmpty || packs > maximumPacks {
+                groups.append([])
+                packs = index.packs.count
+            }
+            groups[groups.count - 1].append(index)
+        }
+        return groups
+    }
+
     /// Merges indexes into one.
     ///
     /// A pack that more than one of them covers is taken from the first that does; entries of packs that are not `wanted`
@@ -105,6 +126,7 @@ extension IndexFile {
             }
         }
         guard !packs.isEmpty else { return nil }
+        guard packs.count <= maximumPacks else { throw tooLarge(packs.count, sources.reduce(0) { $0 + $1.count }) }
         let ordered = packs.values.sorted { $0.id < $1.id }
         let numbers = Dictionary(uniqueKeysWithValues: ordered.enumerated().map { ($1.id, UInt16($0)) })
         let renumbered = zip(sources, taken).map { source, taken in

@@ -268,8 +268,7 @@ package final class Ingest {
             if !own.order.isEmpty {
                 for pack in own.order { try pack.publish(store.layout, store.fileSystem) }
                 try FileDescriptor.synchronizeDirectory(store.layout.packs, in: store.fileSystem)
-                _ = try store.keeper.publish(
-                    own.indexes, wanted: { _ in true }, temporaryName: "\(leaseID).index")
+                try store.keeper.publishAll(own.indexes, temporaryName: "\(leaseID).index")
                 try store.keeper.reload()
             }
         }

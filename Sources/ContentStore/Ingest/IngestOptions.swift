@@ -13,7 +13,7 @@ package struct IngestOptions: Sendable, Hashable {
 
     /// The usual: disks with zstd, RAM with LZ4, which a guest waits for when it resumes.
     package init(packSize: Int = PackFormat.targetSize) {
-        self.init(compression: .zstd(level: 1), packSize: packSize)
+        self.init(compression: .zstd(level: 2), packSize: packSize)
         memoryCompression = .lz4
     }
 

@@ -59,7 +59,8 @@ package final class Lease: Sendable {
         let id = StoreLayout.uniqueName()
         let path = "\(store.layout.leases)/\(id)"
         let spare = store.layout.temporary("\(id).lease")
-        var file = try TemporaryFile(named: spare, in: store.layout.leases, fileSystem: store.fileSystem)
+        var file = try TemporaryFile(
+            named: spare, in: store.layout.leases, mode: store.layout.fileMode, fileSystem: store.fileSystem)
         guard try file.descriptor.lock(exclusive: true, wait: true) else {
             throw StoreError(.busy, "a lease just made is locked by somebody else", path: path)
         }
@@ -111,7 +112,7 @@ extension ContentStore {
     /// The leases that living processes hold, by their names. One that cannot be read counts as one that keeps everything.
     func liveLeases() throws(StoreError) -> [(id: String, description: LeaseDescription)] {
         var leases: [(id: String, description: LeaseDescription)] = []
-        for id in try names(of: layout.leases) {
+        for id in try leaseNames() {
             let path = "\(layout.leases)/\(id)"
             guard try isHeld(path) else { continue }
             do throws(StoreError) {
@@ -145,17 +146,21 @@ extension ContentStore {
         // Files first: whoever made one had its lease before, so a lease that is not there afterwards is over.
         let files = try names(of: layout.temporary)
         var live: Set<String> = []
-        for id in try names(of: layout.leases) {
+        for id in try leaseNames() {
             let path = "\(layout.leases)/\(id)"
             if try isHeld(path) { live.insert(id) } else { try? fileSystem.unlink(path) }
         }
         if files.contains(where: { $0.hasPrefix(CatalogKeeper.temporaryPrefix) }) { keeper.sweep(files) }
         for file in files {
-            guard let id = file.split(separator: ".").first, id.utf8.count == 32, !live.contains(String(id)) else {
-                continue
-            }
+            guard let id = file.split(separator: ".").first, StoreLayout.isUniqueName(id), !live.contains(String(id))
+            else { continue }
             try? fileSystem.unlink(layout.temporary(file))
         }
+    }
+
+    /// The files of leases; others are none of the store's.
+    private func leaseNames() throws(StoreError) -> [String] {
+        try names(of: layout.leases).filter { StoreLayout.isUniqueName($0) }
     }
 
     private func names(of directory: String) throws(StoreError) -> [String] {

@@ -34,13 +34,17 @@ struct OwnObjects {
     mutating func mergeIndexes(_ store: ContentStore, temporaryName: String) throws(StoreError) {
         var first = indexes.count
         var entries = 0
+        var packs = 0
         for position in indexes.indices.reversed() {
+            packs += indexes[position].packs.count
+            if packs > IndexFile.maximumPacks { break }
             if entries > 0 && indexes[position].count < 2 * entries { first = position }
             entries += max(indexes[position].count, 1)
         }
         guard first < indexes.count - 1 else { return }
         let path = store.layout.temporary(temporaryName)
-        let file = try TemporaryFile(named: path, in: store.layout.temporary, fileSystem: store.fileSystem)
+        let file = try TemporaryFile(
+            named: path, in: store.layout.temporary, mode: store.layout.fileMode, fileSystem: store.fileSystem)
         // The mapping keeps the file when it is closed.
         guard let merged = try file.merge(Array(indexes[first...]), wanted: { _ in true }) else { return }
         indexes.replaceSubrange(first..., with: [merged.file])

@@ -17,7 +17,8 @@ final class PackWriter {
 
     init(_ store: ContentStore, temporaryName: String) throws(StoreError) {
         file = try TemporaryFile(
-            named: store.layout.temporary(temporaryName), in: store.layout.packs, fileSystem: store.fileSystem)
+            named: store.layout.temporary(temporaryName), in: store.layout.packs, mode: store.layout.fileMode,
+            fileSystem: store.fileSystem)
         filling = PackFormat.header()
     }
 

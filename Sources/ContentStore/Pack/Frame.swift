@@ -21,6 +21,19 @@ struct StoredFrame: Sendable {
         self.init(checking: bytes, header: header)
     }
 
+    /// Whether a part of the frame can be read alone: the table of a frame in pieces has the CRCs of its bytes. Other frames have none.
+    ///
+    /// The CRC of the stored bytes says nothing about it: whoever made the frame computed both.
+    func hasSoundPieces() -> Bool {
+        guard header.codec == .pieces else { return true }
+        let size = PieceTable.size(plain: header.plainLength)
+        return bytes.withUnsafeBytes { bytes in
+            let table = bytes.part(header.size, size)
+            return PieceTable.isSound(table)
+                && PieceTable.isSound(bytes.part(header.size + size, header.plainLength), from: 0, in: table)
+        }
+    }
+
     /// Decodes into a buffer of exactly the plain length; false when the stored bytes do not decode.
     func decode(into plain: UnsafeMutableRawBufferPointer, with context: CodecContext? = nil) -> Bool {
         guard plain.count == header.plainLength else { return false }

@@ -52,7 +52,7 @@ extension PackFile {
     /// Lists the objects of the pack from its frame table and frame headers, or, when those are damaged, by walking the frames
     /// from the start up to the first damaged one.
     ///
-    /// - Throws: only failures of the system; damage is part of the result.
+    /// - Throws: only failures of the system; damage is part of the result, as are sectors that cannot be read.
     func contents() throws(StoreError) -> PackContents {
         do throws(StoreError) {
             let table = try frameTable()
@@ -66,13 +66,13 @@ extension PackFile {
                     for record in header.records { contents.entries.append((record.digest, place)) }
                 } catch {
                     // The other frames can still be found.
-                    guard error.code == .damaged else { throw error }
+                    guard error.isDamage else { throw error }
                     contents.damage = contents.damage ?? error
                 }
             }
             return contents
         } catch {
-            guard error.code == .damaged else { throw error }
+            guard error.isDamage else { throw error }
             var contents = try walk()
             contents.damage = error
             return contents
@@ -87,7 +87,7 @@ extension PackFile {
             do throws(StoreError) {
                 header = try frameHeader(at: position)
             } catch {
-                guard error.code == .damaged else { throw error }
+                guard error.isDamage else { throw error }
                 break
             }
             guard UInt64(header.frameSize) <= size - position, let offset = UInt32(exactly: position) else { break }

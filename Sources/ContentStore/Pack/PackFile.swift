@@ -42,7 +42,7 @@ final class PackFile: Sendable {
     func frame(at offset: UInt64, sizeHint: Int) throws(StoreError) -> StoredFrame {
         guard offset < size else { throw damage("a frame is expected", at: offset) }
         let most = size - offset
-        var bytes = try read(at: offset, count: Int(min(UInt64(max(sizeHint, FrameHeader.fixedSize)), most)))
+        var bytes = try readStart(at: offset, count: Int(min(UInt64(max(sizeHint, FrameHeader.fixedSize)), most)))
         if let headerSize = FrameHeader.size(announcedBy: bytes.span.bytes), headerSize > bytes.count {
             try extend(&bytes, to: headerSize, at: offset)
         }
@@ -54,6 +54,17 @@ final class PackFile: Sendable {
             throw damage("the bytes of the frame are damaged", at: offset)
         }
         return frame
+    }
+
+    /// Reads the start of a frame, and what follows as far as it is of use.
+    private func readStart(at offset: UInt64, count: Int) throws(StoreError) -> [UInt8] {
+        do throws(StoreError) {
+            return try read(at: offset, count: count)
+        } catch {
+            // A sector that cannot be read may lie behind the end of a short frame.
+            guard error.code == .io, count > FrameHeader.fixedSize else { throw error }
+            return try read(at: offset, count: FrameHeader.fixedSize)
+        }
     }
 
     private func extend(_ bytes: inout [UInt8], to count: Int, at offset: UInt64) throws(StoreError) {
@@ -93,7 +104,7 @@ final class PackFile: Sendable {
     func frameHeader(at offset: UInt64) throws(StoreError) -> FrameHeader {
         let guess = FrameHeader.fixedSize + 16 * FrameHeader.recordSize
         guard offset < size else { throw damage("a frame is expected", at: offset) }
-        var bytes = try read(at: offset, count: Int(min(UInt64(guess), size - offset)))
+        var bytes = try readStart(at: offset, count: Int(min(UInt64(guess), size - offset)))
         if let headerSize = FrameHeader.size(announcedBy: bytes.span.bytes), headerSize > bytes.count {
             try extend(&bytes, to: headerSize, at: offset)
         }

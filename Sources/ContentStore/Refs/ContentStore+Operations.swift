@@ -44,7 +44,12 @@ extension ContentStore {
         guard
             let text = SealedText.open(bytes), let json = JSONParser.parse(text),
             let operation = Operation(json: json), operation.number == ContentStore.operationNumber(inFile: file)
-        else { throw StoreError(.damaged, "an entry of the operation log is damaged", path: path) }
+        else {
+            throw StoreError(
+                .damaged,
+                "an entry of the operation log is damaged, so what it did cannot be undone; delete its file to go on "
+                    + "without it", path: path)
+        }
         return operation
     }
 
@@ -64,7 +69,7 @@ extension ContentStore {
     /// Writes a new file and waits until its bytes are on disk. The name is not yet.
     func writeDurably(_ bytes: [UInt8], to path: String) throws(StoreError) {
         let file = try FileDescriptor(
-            path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644, in: fileSystem, "making a file")
+            path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: layout.fileMode, in: fileSystem, "making a file")
         try bytes.withBytes { bytes throws(StoreError) in try file.write(bytes, at: 0) }
         try file.synchronize(dataOnly: false)
     }

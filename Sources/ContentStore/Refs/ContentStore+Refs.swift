@@ -5,7 +5,7 @@ extension ContentStore {
     }
 
     /// - Parameter epoch: the epoch, read before.
-    private func ref(_ name: String, in epoch: CollectionEpoch) throws(StoreError) -> Digest? {
+    func ref(_ name: String, in epoch: CollectionEpoch) throws(StoreError) -> Digest? {
         let path = "\(layout.refs)/\(try RefName.fileName(name))"
         let bytes: [UInt8]
         do throws(StoreError) {

@@ -49,21 +49,23 @@ extension ContentStore {
 
     /// The changes that lead from after some operations to before them.
     private static func reversal(of operations: [Operation], path: String) throws(StoreError) -> [RefChange] {
-        var order: [String] = []
-        var changes: [String: RefChange] = [:]
+        // By the bytes of names, as in their files: strings are equal when they only look the same.
+        var order: [[UInt8]] = []
+        var changes: [[UInt8]: RefChange] = [:]
         for operation in operations.reversed() {
             for change in operation.changes where change.applied && change.old != change.new {
-                if let later = changes[change.ref] {
+                let name = Array(change.ref.utf8)
+                if let later = changes[name] {
                     guard later.new == change.new else {
                         throw StoreError(
                             .conflict,
                             "ref \(change.ref) was changed between these operations without an entry in the log; "
                                 + "undo them one by one", path: path)
                     }
-                    changes[change.ref]?.new = change.old
+                    changes[name]?.new = change.old
                 } else {
-                    order.append(change.ref)
-                    changes[change.ref] = RefChange(change.ref, expected: .some(change.new), new: change.old)
+                    order.append(name)
+                    changes[name] = RefChange(change.ref, expected: .some(change.new), new: change.old)
                 }
             }
         }
@@ -74,11 +76,10 @@ extension ContentStore {
     private func conflict(
         _ changes: [RefChange], after number: UInt64, _ log: [Operation], _ error: StoreError
     ) -> StoreError {
-        let names = Set(changes.map(\.name))
-        let later = log.last { operation in
-            operation.number > number && operation.changes.contains { $0.applied && names.contains($0.ref) }
-        }
-        guard let later, let ref = later.changes.first(where: { $0.applied && names.contains($0.ref) })?.ref else {
+        let names = Set(changes.map { Array($0.name.utf8) })
+        func isInTheWay(_ change: Operation.Change) -> Bool { change.applied && names.contains(Array(change.ref.utf8)) }
+        let later = log.last { $0.number > number && $0.changes.contains(where: isInTheWay) }
+        guard let later, let ref = later.changes.first(where: isInTheWay)?.ref else {
             return StoreError(
                 .conflict, "operation \(number) cannot be undone: something it changed has changed since",
                 path: path, cause: error.message)

@@ -9,7 +9,8 @@ struct RefTransaction: ~Copyable {
 
     init(_ store: ContentStore) throws(StoreError) {
         let lock = try FileDescriptor(
-            store.layout.refsLock, flags: O_RDWR | O_CREAT, in: store.fileSystem, "opening the lock of the refs")
+            store.layout.refsLock, flags: O_RDWR | O_CREAT, mode: store.layout.fileMode, in: store.fileSystem,
+            "opening the lock of the refs")
         _ = try lock.lock(exclusive: true, wait: true)
         self.store = store
         self.lock = lock
@@ -23,7 +24,8 @@ struct RefTransaction: ~Copyable {
             try fileSystem.entries(of: layout.temporary)
         }
         for name in leftovers where name.hasPrefix("ref-") { try? fileSystem.unlink(layout.temporary(name)) }
-        for file in try operationFiles() where file.hasSuffix(RefTransaction.pendingSuffix) {
+        for file in try operationFiles()
+        where file.hasSuffix(RefTransaction.pendingSuffix) && ContentStore.operationNumber(inFile: file) != nil {
             let path = "\(layout.operations)/\(file)"
             do throws(StoreError) {
                 try complete(try store.operation(inFile: file))
@@ -80,21 +82,27 @@ struct RefTransaction: ~Copyable {
             throw error
         }
         // The refs are changed; if the record cannot be completed now, the next change does it.
-        try? complete(operation)
+        try? finish(operation)
         return operation
     }
 
     /// The present values, if they are as expected and all that the new ones need is in the store.
     private func check(_ changes: [RefChange]) throws(StoreError) -> [Digest?] {
         var olds: [Digest?] = []
-        var names: Set<String> = []
+        let epoch = try store.epoch()
+        // Nobody else adds or removes refs while this holds the lock. Most names of a large change are new: to list all is cheaper then
+        // than to look for each.
+        let present = changes.count > 16 ? try Set(store.refNames().map { Array($0.utf8) }) : nil
+        // By their bytes, as their files are: strings are equal when they only look the same.
+        var names: Set<[UInt8]> = []
         for change in changes {
-            guard names.insert(change.name).inserted else {
+            let bytes = Array(change.name.utf8)
+            guard names.insert(bytes).inserted else {
                 throw StoreError(.invalid, "ref \(change.name) is to be changed twice at once")
             }
             var old: Digest?
             do throws(StoreError) {
-                old = try store.ref(change.name)
+                old = present?.contains(bytes) == false ? nil : try store.ref(change.name, in: epoch)
             } catch {
                 // A damaged ref may be replaced or removed by a caller who does not care what it was.
                 guard error.code == .damaged, change.expected == nil else { throw error }
@@ -170,7 +178,7 @@ struct RefTransaction: ~Copyable {
         try FileDescriptor.synchronizeDirectory(store.layout.operations, in: fileSystem)
     }
 
-    /// Turns a pending record into a final one that says what came to be.
+    /// Turns a pending record into a final one that says what came to be, which is looked up.
     private func complete(_ operation: Operation) throws(StoreError) {
         var operation = operation
         for (index, change) in operation.changes.enumerated() {
@@ -182,6 +190,11 @@ struct RefTransaction: ~Copyable {
                 operation.changes[index].applied = false
             }
         }
+        try finish(operation)
+    }
+
+    /// Turns a pending record into a final one.
+    private func finish(_ operation: Operation) throws(StoreError) {
         try write(operation, pending: false)
         let path = "\(store.layout.operations)/\(ContentStore.operationFileName(operation.number))"
         try? store.fileSystem.unlink(path + RefTransaction.pendingSuffix)

@@ -86,23 +86,21 @@ struct LeafReader {
             guard isFirst, start > 0, let count = head.codec.prefix(for: start + target.count, of: head.plainLength)
             else { return false }
             let frame = try store.frame(at: place, into: scratch)
-            try decodePrefix(frame, count, place, scratch, into: target)
-            return true
+            return try decodePrefix(frame, count, place, scratch, into: target)
         }
     }
 
-    /// Decodes the beginning of a frame; the last bytes of it are those that are wanted.
+    /// Decodes the beginning of a frame; the last bytes of it are those that are wanted. False when only decoding it whole can tell.
     private func decodePrefix(
         _ frame: FrameView, _ count: Int, _ place: ObjectPlace, _ scratch: ReadScratch,
         into target: UnsafeMutableRawBufferPointer
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
         guard let stored = frame.checkedBytes() else { throw store.damage(place, "the bytes of the frame are damaged") }
         let isDirect = count == target.count
         let plain = isDirect ? target : scratch.plain.bytes(count)
-        guard frame.codec.decodePrefix(stored, into: plain, with: scratch.codec) else {
-            throw store.damage(place, "a frame does not decode")
-        }
+        guard frame.codec.decodePrefix(stored, into: plain, with: scratch.codec) else { return false }
         if !isDirect { copy(UnsafeRawBufferPointer(plain), from: count - target.count, into: target) }
+        return true
     }
 
     /// Reads and checks the pieces of a frame that hold what is wanted.
@@ -183,8 +181,7 @@ struct LeafReader {
                 guard first > 0, case .first = store.frames.withLock({ $0.ask(for: key) }),
                     let prefix = view.codec.prefix(for: start + part.count, of: view.plainLength)
                 else { return 0 }
-                try decodePrefix(view, prefix, place, scratch, into: part)
-                return count
+                return try decodePrefix(view, prefix, place, scratch, into: part) ? count : 0
             }
             // The whole frame, or bytes that are not compressed, go straight to their place: in the cache they would only push out
             // other things.

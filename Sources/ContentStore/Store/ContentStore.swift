@@ -58,7 +58,7 @@ package final class ContentStore: Sendable {
         at path: String, createIfMissing: Bool, access: StoreAccess = .automatic, fileSystem: any FileSystem
     ) throws(StoreError) -> ContentStore {
         guard !path.isEmpty, !path.utf8.contains(0) else { throw StoreError(.invalid, "the path of a store is empty") }
-        let layout = StoreLayout(root: path)
+        var layout = StoreLayout(root: path)
         let text: [UInt8]
         do throws(StoreError) {
             text = try FileDescriptor.contents(of: layout.format, limit: 4096, in: fileSystem)
@@ -71,6 +71,8 @@ package final class ContentStore: Sendable {
             return ContentStore(layout: layout, fileSystem: fileSystem)
         }
         try checkFormat(text, layout)
+        // What is made later is for those who may use what is there.
+        if let mode = try? fileSystem.mode(of: layout.packs) { layout.directoryMode = mode }
         let isWritable = access != .readOnly && fileSystem.isWritable(layout.packs)
         guard isWritable || access != .readWrite else {
             throw StoreError(.permission, "the store cannot be written; \(StoreAccess.remedy)", path: path)
@@ -106,12 +108,18 @@ package final class ContentStore: Sendable {
     private static func create(_ layout: StoreLayout, _ fileSystem: any FileSystem) throws(StoreError) {
         func make(_ directory: String) throws(StoreError) {
             do {
-                try fileSystem.makeDirectory(directory)
+                try fileSystem.makeDirectory(directory, mode: layout.directoryMode)
             } catch {
                 guard error.number == EEXIST else { throw StoreError(error, "making a directory", path: directory) }
             }
         }
         try make(layout.root)
+        do throws(StoreError) {
+            try FileDescriptor.synchronizeDirectory(layout.parent, in: fileSystem)
+        } catch {
+            // One that this user may write to and not read.
+            guard error.code == .permission else { throw error }
+        }
         let names = try calling("listing the directory", path: layout.root) { () throws(SystemCallError) in
             try fileSystem.entries(of: layout.root)
         }
@@ -124,7 +132,7 @@ package final class ContentStore: Sendable {
         for directory in layout.directories { try make(directory) }
         try FileDescriptor.synchronizeDirectory(layout.root, in: fileSystem)
         let spare = layout.temporary("format-\(StoreLayout.uniqueName())")
-        var file = try TemporaryFile(named: spare, in: layout.temporary, fileSystem: fileSystem)
+        var file = try TemporaryFile(named: spare, in: layout.temporary, mode: layout.fileMode, fileSystem: fileSystem)
         try Array(formatText.utf8).withBytes { bytes throws(StoreError) in try file.descriptor.write(bytes, at: 0) }
         try file.descriptor.synchronize(dataOnly: true)
         try file.publish(as: layout.format, spare: spare)

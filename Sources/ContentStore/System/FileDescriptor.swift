@@ -8,8 +8,10 @@ struct FileDescriptor: ~Copyable {
     let fileSystem: any FileSystem
 
     /// Opens a file or directory.
+    ///
+    /// - Parameter mode: the permissions of a file that is made.
     init(
-        _ path: String, flags: Int32, mode: UInt32 = 0o666, in fileSystem: any FileSystem, _ action: String
+        _ path: String, flags: Int32, mode: UInt32 = 0o600, in fileSystem: any FileSystem, _ action: String
     ) throws(StoreError) {
         raw = try calling(action, path: path) { () throws(SystemCallError) in
             try fileSystem.open(path, flags: flags, mode: mode)

@@ -38,7 +38,9 @@ package protocol FileSystem: Sendable {
     /// `unlink(2)`.
     func unlink(_ path: String) throws(SystemCallError)
     /// `mkdir(2)`.
-    func makeDirectory(_ path: String) throws(SystemCallError)
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError)
+    /// The permissions of a file or directory, the lowest nine bits of its mode: `stat(2)`.
+    func mode(of path: String) throws(SystemCallError) -> UInt32
     /// The names in a directory, in no order, without `.` and `..`.
     func entries(of path: String) throws(SystemCallError) -> [String]
     /// `flock(2)`: false when somebody else holds the lock and `wait` is false.

@@ -36,7 +36,9 @@ struct ReadOnlyFileSystem: FileSystem {
 
     func unlink(_ path: String) throws(SystemCallError) { throw refuse("unlink") }
 
-    func makeDirectory(_ path: String) throws(SystemCallError) { throw refuse("mkdir") }
+    func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) { throw refuse("mkdir") }
+
+    func mode(of path: String) throws(SystemCallError) -> UInt32 { try base.mode(of: path) }
 
     func entries(of path: String) throws(SystemCallError) -> [String] { try base.entries(of: path) }
 

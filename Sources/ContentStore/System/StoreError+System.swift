@@ -11,16 +11,16 @@ extension StoreError {
             message = "\(action): the file system is full; free some space and try again, nothing stored is lost"
         case ENOENT:
             code = .notFound
-            message = "\(action): there is no such file"
+            message = "\(action): there is no such file; check the path, and whether somebody moved or deleted it"
         case EACCES, EPERM:
             code = .permission
             message = "\(action): permission denied; check the owner and mode of the store's directory"
         case EROFS:
             code = .permission
-            message = "\(action): the file system is mounted read-only"
+            message = "\(action): the file system is mounted read-only; mount it for writing, or use a store elsewhere"
         case EEXIST:
             code = .exists
-            message = "\(action): it exists already"
+            message = "\(action): it exists already; remove it, or choose another name"
         case EMFILE, ENFILE:
             code = .io
             message = "\(action): too many open files; raise the limit with ulimit -n"
@@ -29,7 +29,7 @@ extension StoreError {
             message = "\(action): the disk reports an error; check it (dmesg, smartctl) before going on"
         default:
             code = .io
-            message = "\(action) failed"
+            message = "\(action) failed; the cause says why, and `dmesg` may say more"
         }
         let text = strerror(failure.number).map { String(cString: $0) } ?? "error \(failure.number)"
         self.init(code, message, path: path, cause: "\(failure.call): \(text)")

@@ -3,6 +3,11 @@ import Glibc
 /// Where everything is in a store's directory.
 struct StoreLayout: Sendable {
     let root: String
+    /// The permissions of directories that are made: private, unless the store was opened to others by whoever it belongs to.
+    var directoryMode: UInt32 = 0o700
+
+    /// The permissions of files that are made.
+    var fileMode: UInt32 { directoryMode & 0o666 }
 
     var format: String { "\(root)/format" }
     var packs: String { "\(root)/packs" }
@@ -17,6 +22,13 @@ struct StoreLayout: Sendable {
     var collectorLock: String { "\(root)/locks/collector" }
     var trash: String { "\(root)/trash" }
     var epoch: String { "\(root)/trash/epoch" }
+
+    /// The directory that the store's own name is in.
+    var parent: String {
+        let name = root.reversed().drop { $0 == "/" }
+        let parent = String(name.drop { $0 != "/" }.drop { $0 == "/" }.reversed())
+        return parent.isEmpty ? (root.hasPrefix("/") ? "/" : ".") : parent
+    }
 
     /// Made when something is first put there.
     var quarantine: String { "\(root)/quarantine" }
@@ -38,11 +50,19 @@ struct StoreLayout: Sendable {
         return digest
     }
 
+    /// Whether a name is one that ``uniqueName()`` may have made.
+    static func isUniqueName(_ name: some StringProtocol) -> Bool {
+        name.utf8.count == 32 && name.utf8.allSatisfy(hexadecimalDigits.contains)
+    }
+
+    private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
+
     /// 32 hexadecimal digits that nobody else has.
     static func uniqueName() -> String {
         var generator = SystemRandomNumberGenerator()
-        let digits = Array("0123456789abcdef".utf8)
-        let characters = (0..<32).map { _ in digits[Int(generator.next() & 15)] }
+        // Each number is a system call.
+        let numbers = [generator.next(), generator.next()]
+        let characters = (0..<32).map { hexadecimalDigits[Int(numbers[$0 / 16] >> UInt64($0 % 16 * 4) & 15)] }
         return String(decoding: characters, as: UTF8.self)
     }
 }

@@ -69,8 +69,14 @@ package struct SystemFileSystem: FileSystem {
         _ = try call("unlink") { Glibc.unlink(path) }
     }
 
-    package func makeDirectory(_ path: String) throws(SystemCallError) {
-        _ = try call("mkdir") { mkdir(path, 0o777) }
+    package func makeDirectory(_ path: String, mode: UInt32) throws(SystemCallError) {
+        _ = try call("mkdir") { mkdir(path, mode) }
+    }
+
+    package func mode(of path: String) throws(SystemCallError) -> UInt32 {
+        var status = stat()
+        _ = try call("stat") { stat(path, &status) }
+        return status.st_mode & 0o777
     }
 
     package func entries(of path: String) throws(SystemCallError) -> [String] {

@@ -10,17 +10,21 @@ struct TemporaryFile: ~Copyable {
     private(set) var name: String?
 
     /// Makes an empty file.
-    /// - Parameter name: its path in `tmp/`, should it need one.
-    init(named path: String, in directory: String, fileSystem: any FileSystem) throws(StoreError) {
+    /// - Parameters:
+    ///   - name: its path in `tmp/`, should it need one.
+    ///   - mode: its permissions, less the umask.
+    init(
+        named path: String, in directory: String, mode: UInt32, fileSystem: any FileSystem
+    ) throws(StoreError) {
         do throws(StoreError) {
             descriptor = try FileDescriptor(
-                directory, flags: O_RDWR | TemporaryFile.unnamed, mode: 0o644, in: fileSystem, "making a file")
+                directory, flags: O_RDWR | TemporaryFile.unnamed, mode: mode, in: fileSystem, "making a file")
             name = nil
         } catch {
             // EOPNOTSUPP, EISDIR, EINVAL, ENOENT: no unnamed files here.
             guard error.code != .noSpace, error.code != .permission else { throw error }
             descriptor = try FileDescriptor(
-                path, flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o644, in: fileSystem, "making a file")
+                path, flags: O_RDWR | O_CREAT | O_EXCL, mode: mode, in: fileSystem, "making a file")
             name = path
         }
     }

@@ -44,6 +44,11 @@ package struct StoreError: Error, Sendable, Hashable {
     }
 }
 
+extension StoreError {
+    /// Bytes are wrong or cannot be read: elsewhere in the same file they may be right.
+    var isDamage: Bool { code == .damaged || code == .io }
+}
+
 extension StoreError: CustomStringConvertible {
     package var description: String {
         var text = message

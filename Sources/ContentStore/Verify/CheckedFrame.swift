@@ -1,4 +1,4 @@
-/// A frame of which everything was checked: CRCs, decoding, and each object against its digest.
+/// A frame of which everything was checked: CRCs, also those of its pieces, decoding, and each object against its digest.
 ///
 /// Ordinary reading may rely on CRCs, which find accidents. What comes from elsewhere, or is to be verified, goes through here.
 struct CheckedFrame: Sendable {
@@ -6,6 +6,8 @@ struct CheckedFrame: Sendable {
     let plain: [UInt8]
     /// For each object: whether its bytes have its digest, or are the list of a blob's parts.
     let isSound: [Bool]
+    /// See ``StoredFrame/hasSoundPieces()``. Without it the frame is not to be stored as it is.
+    let hasSoundPieces: Bool
     /// Where each object begins in `plain`.
     private let starts: [Int]
 
@@ -37,6 +39,7 @@ struct CheckedFrame: Sendable {
         self.stored = stored
         self.plain = plain
         self.isSound = isSound
+        hasSoundPieces = stored.hasSoundPieces()
         self.starts = starts
     }
 
@@ -48,8 +51,8 @@ struct CheckedFrame: Sendable {
         starts[index]..<starts[index] + records[index].length
     }
 
-    /// Every object is what its record says.
-    var isWhollySound: Bool { isSound.allSatisfy { $0 } }
+    /// Every object is what its record says, and can be read in part.
+    var isWhollySound: Bool { hasSoundPieces && isSound.allSatisfy { $0 } }
 
     /// The frame as it is stored.
     func withStoredBytes<Result>(

@@ -57,7 +57,7 @@ struct Repair {
         guard !bad.isEmpty else { return }
         let system = store.fileSystem
         do {
-            try system.makeDirectory(store.layout.quarantine)
+            try system.makeDirectory(store.layout.quarantine, mode: store.layout.directoryMode)
         } catch {
             guard error.number == EEXIST else {
                 throw StoreError(error, "making a directory", path: store.layout.quarantine)
@@ -95,8 +95,9 @@ struct Repair {
         for index in report.quarantined.indices {
             let id = report.quarantined[index].pack
             let path = store.layout.pack(id)
-            if let pack = try? PackFile(path, in: system), try pack.digest() == id, (try? pack.frameTable()) != nil,
-                ingest.own.packs[id] != nil
+            // A pack that cannot be read to its end is the old one.
+            if ingest.own.packs[id] != nil, let pack = try? PackFile(path, in: system), (try? pack.digest()) == id,
+                (try? pack.frameTable()) != nil
             {
                 report.quarantined[index].isReplaced = true
                 continue
@@ -127,6 +128,28 @@ extension PackFile {
         return offsets.sorted()
     }
 
+    /// Reads bytes, with zeros in place of sectors that cannot be read.
+    private func readAround(at offset: UInt64, count: Int) throws(StoreError) -> [UInt8] {
+        do throws(StoreError) {
+            return try read(at: offset, count: count)
+        } catch {
+            guard error.code == .io else { throw error }
+        }
+        let sector = 4096
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        for start in stride(from: 0, to: count, by: sector) {
+            let part = min(sector, count - start)
+            do throws(StoreError) {
+                bytes += try read(at: offset + UInt64(start), count: part)
+            } catch {
+                guard error.code == .io else { throw error }
+                bytes += [UInt8](repeating: 0, count: part)
+            }
+        }
+        return bytes
+    }
+
     /// Every offset with the magic of a frame.
     private func frameMagics() throws(StoreError) -> [UInt32] {
         let window = 1 << 20
@@ -134,7 +157,7 @@ extension PackFile {
         var position: UInt64 = 0
         while position < min(size, PackFormat.maximumSize) {
             let count = Int(min(UInt64(window + 3), size - position))
-            let bytes = try read(at: position, count: count)
+            let bytes = try readAround(at: position, count: count)
             for index in 0..<max(0, count - 3) where bytes[index] == UInt8(ascii: "S") {
                 if bytes.span.bytes.has(FrameHeader.magic, at: index),
                     let offset = UInt32(exactly: position + UInt64(index))

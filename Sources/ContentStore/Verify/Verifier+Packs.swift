@@ -68,6 +68,7 @@ extension Verifier {
                 switch result {
                 case .success(.some(let frame)):
                     found += UInt32(frame.records.count)
+                    if !frame.hasSoundPieces { try note(wrongPieces(pack, place), key) }
                     for (number, record) in frame.records.enumerated() where !frame.isSound[number] {
                         badObjects[key, default: []].insert(record.digest)
                         add(
@@ -85,15 +86,20 @@ extension Verifier {
         } else {
             for (index, place) in places.enumerated() {
                 do throws(StoreError) {
-                    let records = try read(index).header.records
-                    found += UInt32(records.count)
-                    check(records, id, place)
+                    let frame = try read(index)
+                    found += UInt32(frame.header.records.count)
+                    check(frame.header.records, id, place)
+                    if !frame.hasSoundPieces() { throw wrongPieces(pack, place) }
                 } catch {
                     try note(error, ContentStore.FrameKey(pack: id, offset: place.offset))
                 }
             }
         }
         return found
+    }
+
+    private func wrongPieces(_ pack: PackFile, _ place: FramePlace) -> StoreError {
+        pack.damage("the table of the pieces of a frame is wrong", at: UInt64(place.offset))
     }
 
     /// Counts the objects of a frame, and sees to it that an index knows them.

@@ -91,7 +91,8 @@ package final class ForeignImage: DiskImage {
             }
             guard let reached = found.last?.end, reached > position else {
                 throw DiskImageError(
-                    .toolFailed, "qemu-nbd says nothing about the allocation of \(path) at byte \(position)",
+                    .toolFailed,
+                    "qemu-nbd says nothing about the allocation of \(path) at byte \(position); check the image with qemu-img check",
                     cause: server.words)
             }
             for extent in found {

@@ -38,18 +38,9 @@ final class QemuNBDServer: Sendable {
             raw: checked(open(errorsPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600), "make a file for its errors"))
         unlink(errorsPath)
 
-        let socketPath = "\(directory)/nbd"
         let listener = try FileDescriptor(raw: newSocket())
-        defer { unlink(socketPath) }
-        _ = try checked(withAddress(socketPath) { bind(listener.raw, $0, $1) }, "bind a socket")
-        _ = try checked(listen(listener.raw, Int32(connections)), "listen on a socket")
-        var sockets: [Int32] = []
+        let sockets = try connect(connections, to: listener.raw, in: directory)
         do throws(DiskImageError) {
-            for _ in 0..<connections {
-                sockets.append(try newSocket())
-                let socket = sockets[sockets.count - 1]
-                _ = try checked(withAddress(socketPath) { connect(socket, $0, $1) }, "connect to a socket")
-            }
             let id = try spawn(
                 ["--read-only", "--shared", "\(connections)", "--", image], listener: listener.raw, errors: errors.raw)
             return (QemuNBDServer(errors: errors, id: id), sockets)
@@ -57,6 +48,28 @@ final class QemuNBDServer: Sendable {
             for socket in sockets { close(socket) }
             throw error
         }
+    }
+
+    /// Connects sockets by a name that is gone when this returns.
+    private static func connect(
+        _ count: Int, to listener: Int32, in directory: String
+    ) throws(DiskImageError) -> [Int32] {
+        let path = "\(directory)/nbd"
+        defer { unlink(path) }
+        _ = try checked(withAddress(path) { bind(listener, $0, $1) }, "bind a socket")
+        _ = try checked(listen(listener, Int32(count)), "listen on a socket")
+        var sockets: [Int32] = []
+        do throws(DiskImageError) {
+            for _ in 0..<count {
+                let socket = try newSocket()
+                sockets.append(socket)
+                _ = try checked(withAddress(path) { Glibc.connect(socket, $0, $1) }, "connect to a socket")
+            }
+        } catch {
+            for socket in sockets { close(socket) }
+            throw error
+        }
+        return sockets
     }
 
     /// What it said so far, without its name in front.

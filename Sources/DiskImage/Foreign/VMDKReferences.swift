@@ -32,7 +32,8 @@ struct VMDKReferences {
         guard magic.starts(with: "# Disk Descri".utf8) else {
             throw DiskImageError(
                 .wrongFormat,
-                "\(file.path) is not a vmdk image (it begins neither with KDMV or COWD nor with a descriptor)")
+                "\(file.path) is not a vmdk image (it begins neither with KDMV or COWD nor with a descriptor); give its right format"
+            )
         }
         let text = try file.bytes(
             at: 0, count: Int(min(size, Self.maximumDescriptor)), what: "descriptor of a vmdk")

@@ -97,7 +97,8 @@ final class NewFile: Sendable {
                 return
             } else if errno != EINTR {
                 throw DiskImageError(
-                    .io, "cannot read back what was written for \(path)", cause: Self.text(of: errno))
+                    .io, "cannot read back what was written for \(path); check the disk, or choose another place",
+                    cause: Self.text(of: errno))
             }
         }
     }
@@ -146,7 +147,10 @@ final class NewFile: Sendable {
             let raw = FileDescriptor(raw: try calls.open(directory, flags: O_RDONLY | O_DIRECTORY, mode: 0))
             try calls.synchronize(raw.raw)
         } catch {
-            throw Self.failure(error, "the file is whole, but its name may be lost in a power failure", path: path)
+            throw DiskImageError(
+                Self.roomErrors.contains(error.number) ? .noSpace : .io,
+                "\(path) is whole and stays, but a power failure may lose its name; check the disk, or write it to another place",
+                cause: Self.text(of: error.number))
         }
     }
 
@@ -178,10 +182,12 @@ final class NewFile: Sendable {
 
     private static func text(of number: Int32) -> String { String(cString: strerror(number)) }
 
+    private static let roomErrors = [ENOSPC, EDQUOT, EFBIG]
+
     private static func failure(
         _ error: OutputCallError, _ what: String, path: String, code: DiskImageError.Code = .io
     ) -> DiskImageError {
-        if [ENOSPC, EDQUOT, EFBIG].contains(error.number) {
+        if roomErrors.contains(error.number) {
             return DiskImageError(
                 .noSpace,
                 "there is no room to write \(path): \(what), and what was written is removed; "

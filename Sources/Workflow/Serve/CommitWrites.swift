@@ -37,7 +37,7 @@ extension Stemma {
             throw WorkflowError(.busy, "'\(vm)' is served by process \(run.ownerProcess). End that first.")
         }
         let directory = home.writes(vm.text)
-        guard WrittenDisks.origin(in: directory) != nil else { throw WrittenDisks.nothingWritten(vm) }
+        guard !WrittenDisks.origins(in: directory).isEmpty else { throw WrittenDisks.nothingWritten(vm) }
         try WrittenDisks.discard(directory)
     }
 }

@@ -5,13 +5,18 @@ import Lineage
 
 /// What clients wrote to the disks of a VM and is no version of it yet: an overlay for each disk, in a directory that stays.
 ///
-/// The directory also names the commit that the overlays lie on, so that what was written is of use after a crash, and after the VM
+/// The directory also names the commits that the overlays lie on, so that what was written is of use after a crash, and after the VM
 /// has got another head.
 actor WrittenDisks {
     private let stemma: Stemma
     private let vm: Name
     private let directory: String
+    /// The version that a commit follows.
     private var origin: NamedCommit
+    /// The commits whose disks the overlays lie on; the last is the origin.
+    private var bases: [Digest]
+    /// What each overlay lies on: a disk of the origin, or of the version before when the overlay could not follow.
+    private var roots: [String: TreeRoot] = [:]
     private let overlays: [String: OverlaySource]
     /// Keeps the collector from what the overlays lie on.
     private var lease: Lease
@@ -27,19 +32,25 @@ actor WrittenDisks {
         self.vm = vm
         directory = stemma.home.writes(vm.text)
         let head = try stemma.catalogue.vm(vm).head
-        origin = head
-        if let digest = Self.origin(in: directory) {
-            origin = NamedCommit(name: vm, digest: digest, commit: try stemma.store.commit(digest))
-        } else {
+        var bases = try Self.bases(in: directory, vm, stemma.store)
+        if bases.isEmpty {
             if mustExist { throw Self.nothingWritten(vm) }
-            try Self.note(head.digest, in: directory)
+            try Self.note([head.digest], in: directory)
+            bases = [head]
         }
-        lease = try stemma.store.lease(label: "writes to \(vm)", pins: [origin.digest], scope: .pins)
+        bases = try Self.basesInUse(bases, head: head, in: directory)
+        origin = bases.last ?? head
+        self.bases = bases.map(\.digest)
+        lease = try stemma.store.lease(label: "writes to \(vm)", pins: self.bases, scope: .pins)
         var overlays: [String: OverlaySource] = [:]
-        for (id, root) in origin.commit.disks {
+        for (id, newest) in origin.commit.disks {
+            let path = directory + "/" + id
+            let name = try OverlaySource.baseName(at: path)
+            let root = bases.reversed().compactMap { $0.commit.disks[id] }.first { Self.name(of: $0) == name } ?? newest
             overlays[id] = try OverlaySource.open(
-                at: directory + "/" + id, base: CachedSource(StoreBlockSource(store: stemma.store, tree: root)),
+                at: path, base: CachedSource(StoreBlockSource(store: stemma.store, tree: root)),
                 name: Self.name(of: root))
+            roots[id] = root
         }
         self.overlays = overlays
         sources = overlays
@@ -63,35 +74,48 @@ actor WrittenDisks {
             let version = try overlay.freeze()
             let changes = version.changes()
             changed += changes.reduce(0) { $0 + UInt64($1.range.count) }
-            disks[id] = try ingest.apply(changes, of: version, to: disks[id])
+            disks[id] = try ingest.apply(changes, of: version, to: roots[id])
             frozen[id] = version
         }
         guard disks != origin.commit.disks || newVM != nil else {
+            // What was written is what was there.
+            try follow(frozen)
             return CommitReport(vm: vm.text, commit: nil, changedBytes: 0, newBytes: 0)
         }
         var commit = origin.commit.successor(.write, of: origin.digest, message: message)
         commit.disks = disks
-        let digest: Digest
         if let newVM {
-            digest = try stemma.catalogue.createVM(
+            let digest = try stemma.catalogue.createVM(
                 newVM, commit: commit, ingest: ingest, operation: "vm commit \(vm) --as \(newVM)")
             return CommitReport(
                 vm: newVM.text, commit: digest.hex, changedBytes: changed, newBytes: ingest.statistics.newBytes)
         }
-        digest = try stemma.catalogue.moveHead(
+        // Noted before: after a crash in the middle, some overlays lie on this commit.
+        let digest = try ingest.putCommit(commit)
+        try Self.note(bases + [digest], in: directory)
+        try stemma.catalogue.moveHead(
             of: vm, from: origin.digest, to: commit, ingest: ingest, operation: "vm commit \(vm)")
         // From here on the version is safe; the overlays follow it.
         origin = NamedCommit(name: vm, digest: digest, commit: commit)
-        lease = try stemma.store.lease(label: "writes to \(vm)", pins: [digest], scope: .pins)
+        bases.append(digest)
+        lease = try stemma.store.lease(label: "writes to \(vm)", pins: bases, scope: .pins)
+        try follow(frozen)
+        return CommitReport(
+            vm: vm.text, commit: digest.hex, changedBytes: changed, newBytes: ingest.statistics.newBytes)
+    }
+
+    /// Lays the overlays on the origin, whose disks are what was frozen.
+    private func follow(_ frozen: [String: FrozenOverlay]) throws {
         for (id, version) in frozen {
-            guard let root = disks[id], let overlay = overlays[id] else { continue }
+            guard let root = origin.commit.disks[id], let overlay = overlays[id] else { continue }
             try overlay.rebase(
                 version, onto: CachedSource(StoreBlockSource(store: stemma.store, tree: root)),
                 name: Self.name(of: root))
+            roots[id] = root
         }
-        try Self.note(digest, in: directory)
-        return CommitReport(
-            vm: vm.text, commit: digest.hex, changedBytes: changed, newBytes: ingest.statistics.newBytes)
+        bases = [origin.digest]
+        try Self.note(bases, in: directory)
+        lease = try stemma.store.lease(label: "writes to \(vm)", pins: bases, scope: .pins)
     }
 
     /// Ends. What was written and not committed stays, unless there is none.
@@ -100,54 +124,18 @@ actor WrittenDisks {
     func close() throws -> UInt64 {
         var left: UInt64 = 0
         for overlay in overlays.values {
-            left += try overlay.freeze().changes().reduce(0) { $0 + UInt64($1.range.count) }
+            left += try overlay.changes().reduce(0) { $0 + UInt64($1.range.count) }
             try overlay.close()
         }
         if left == 0 { try Self.discard(directory) }
         return left
     }
 
-    // MARK: The directory
-
-    private static let originFile = "origin"
-
-    /// A tree's name in its overlay.
-    static func name(of root: TreeRoot) -> String { root.digest?.hex ?? "zeros" }
-
     static func nothingWritten(_ vm: Name) -> WorkflowError {
         WorkflowError(
             .missing,
             "Nothing was written to '\(vm)' that is not a version of it already. 'stemma vm serve \(vm) --writable' serves its disks."
         )
-    }
-
-    /// The commit that the overlays in a directory lie on.
-    static func origin(in directory: String) -> Digest? {
-        guard let bytes = FileManager.default.contents(atPath: directory + "/" + originFile) else { return nil }
-        return Digest(hex: String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
-    }
-
-    private static func note(_ origin: Digest, in directory: String) throws {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            try Data((origin.hex + "\n").utf8).write(
-                to: URL(fileURLWithPath: directory + "/" + originFile), options: .atomic)
-        } catch {
-            throw WorkflowError(.io, "\(directory) cannot be written: \(error.localizedDescription)")
-        }
-    }
-
-    /// Deletes overlays that nobody has open.
-    static func discard(_ directory: String) throws {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] where name != originFile {
-            try OverlaySource.remove(at: directory + "/" + name)
-        }
-        do {
-            try FileManager.default.removeItem(atPath: directory)
-        } catch {
-            throw WorkflowError(.io, "\(directory) cannot be removed: \(error.localizedDescription)")
-        }
     }
 }
 

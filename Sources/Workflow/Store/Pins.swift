@@ -17,7 +17,9 @@ extension Stemma {
     /// A lease on the versions that uncommitted writes lie on, for the time of a collection.
     func pinWrites() throws -> Lease? {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: home.writes)) ?? []
-        let origins = names.compactMap { WrittenDisks.origin(in: home.writes($0)) }
+        let origins = try names.flatMap { WrittenDisks.origins(in: home.writes($0)) }
+            // The last of a VM may not have been made.
+            .filter { try store.contains($0) }
         if origins.isEmpty { return nil }
         return try store.lease(label: "uncommitted writes", pins: origins, scope: .pins)
     }

@@ -77,7 +77,10 @@ struct LowerContents: Sendable {
             let cluster = ClusterDecompressor.expand(
                 input, to: buffer.count, compression: options.compression.headerType)
         else {
-            throw DiskImageError(.io, "what was written for \(store.file.path) at byte \(place.offset) reads otherwise")
+            throw DiskImageError(
+                .io,
+                "what was written for \(store.file.path) at byte \(place.offset) reads otherwise; check the disk, or choose another place"
+            )
         }
         copy(cluster, into: buffer)
     }

@@ -21,7 +21,9 @@ extension Qcow2Writer {
             snapshots.count < Int(Qcow2Header.maximumSnapshots)
         else {
             throw DiskImageError(
-                .unsupported, "qcow2 cannot hold this snapshot: its name is too long, or there are too many")
+                .unsupported,
+                "qcow2 cannot hold this snapshot: its name is too long, or there are too many; give a shorter name, or a file of its own"
+            )
         }
         try store.writeTables(of: &mapping)
         var frozen = mapping
