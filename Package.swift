@@ -126,7 +126,8 @@ if isFuzzing {
         .executableTarget(
             name: "stemma-fuzz",
             dependencies: [
-                "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "GuestFiles", "VMState",
+                "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "GuestFiles", "GuestInspection",
+                "VMState",
             ],
             path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             // The gold linker breaks off with AddressSanitizer's symbols.

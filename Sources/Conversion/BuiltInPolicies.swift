@@ -175,11 +175,41 @@ package enum BuiltInPolicies {
         checks:
           C01: {severity: fatal}                # machine type unknown to the target
           C02: {severity: fixable, fix: allow}  # sections that only KVM has: remove-kvm-sections
+          C03: {fix: allow}                     # devices and CPUs of the command line: set-cpu-count
+          C04: {fix: allow}                     # subsections of newer QEMUs: drop-unknown-subsections
           C05: {severity: fixable, fix: allow}  # derived CPU flags: recompute-hflags
           C06: {severity: fixable, fix: allow}  # time stamp counter: continue-tsc
-          C09: {severity: fatal, fix: allow}    # LAPIC timer in TSC-deadline mode: linux-lapic-oneshot
-          C10: {fix: allow}                     # x2APIC mode, where the target lacks it: linux-xapic
-          C21: {severity: fatal, fix: allow}    # hypercalls between CPUs: linux-native-ipi
+          C08: {fix: allow}                     # kvmclock: settle-clock-page
+          C09: {severity: fatal}                # LAPIC timer in TSC-deadline mode
+          C10: {fix: allow}                     # x2APIC mode, where the target or its -cpu lacks it: set-cpu-features
+          C11: {severity: fatal}                # process-context identifiers
+          C12: {fix: allow}                     # CR4 and the CPU's features: set-cpu-features
+          C13: {severity: fatal}                # XCR0 and XSS
+          C14: {severity: fatal}                # XSAVES and XSAVEC
+          C15: {severity: fatal}                # layout of the XSAVE area
+          C16: {severity: fatal}                # live AVX-512 and AMX registers
+          C17: {fix: allow}                     # EFER: set-cpu-features
+          C18: {severity: fixable, fix: allow}  # asynchronous page faults: wake-page-fault-sleepers
+          C19: {severity: fixable, fix: allow}  # steal time: reset-steal-time
+          C20: {severity: fixable, fix: allow}  # paravirtual end of interrupt: clear-pv-eoi
+          C21: {severity: fatal}                # hypercalls between CPUs
+          C23: {fix: allow}                     # interrupt on its way into the CPU: return-interrupt
+          C24: {severity: fixable, fix: allow}  # interrupts that wait in the APIC: request-poll
+          C25: {fix: allow}                     # exception or NMI on its way into the CPU: return-events
+          C26: {severity: fixable, fix: allow}  # CPUs that stand still: park-cpus
+          C29: {severity: fatal}                # Hyper-V enlightenments
+          C30: {severity: fatal}                # nested virtual machines
+          C31: {severity: fixable, fix: allow}  # counters and traces of the hardware: drop-hardware-tracing
+          C33: {severity: fixable, fix: allow}  # width of physical addresses: set-phys-bits
+          C34: {fix: allow}                     # RAM blocks: set-memory-size
+          C35: {severity: fixable, fix: allow}  # IOAPIC version: set-ioapic-version
+          C36: {severity: fatal}                # run state of the machine
+          C37: {severity: fatal}                # disks of the snapshot
+          C41: {severity: fixable, fix: allow}  # CPU model of the command line: set-cpu-model
+          C42: {severity: fixable, fix: allow}  # the way back: time stamp counter: hand-over-tsc
+          C43: {severity: fixable, fix: allow}  # the way back: run state and events: hand-over-events
+          C44: {fix: allow}                     # the way back: TCG's SVM state: drop-svm-state
+          C45: {warnings: warning}              # the way back: features that KVM's hosts lack
 
         """#
 }

@@ -26,6 +26,16 @@ import Testing
         #expect(ConversionPolicy.standard.rule("C09").severity == .fatal)
     }
 
+    @Test func theFileOfRepairsDiffersInThemOnly() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("policies/linux-repairs.yaml")
+        let read = try ConversionPolicy(
+            yaml: String(contentsOf: file, encoding: .utf8), name: file.lastPathComponent)
+        #expect(read.repairs == .linux)
+        #expect(read.rules == ConversionPolicy.standard.rules)
+        #expect(ConversionPolicy.standard.repairs == .none)
+    }
+
     @Test(arguments: [
         ("version: 1\nchecks:\n  C99: {severity: fatal}\n", "p.yaml:3:3", "C99"),
         ("version: 1\nchecks:\n  C05:\n    severity: deadly\n", "p.yaml:4:15", "deadly"),
