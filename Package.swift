@@ -105,7 +105,7 @@ let package = Package(
             name: "CPUModelTests", dependencies: ["CPUModel"], exclude: ["Samples"], swiftSettings: settings),
         tests("GuestFiles", ["GuestFiles", "TestSupport"]),
         tests("GuestInspection", ["GuestInspection"]),
-        tests("Hypervisor", ["Hypervisor", "CPUModel"]),
+        tests("Hypervisor", ["Hypervisor", "CPUModel", "TestSupport"]),
         tests("LibvirtBridge", ["LibvirtBridge", "CPUModel", "Hypervisor"]),
         tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
         tests("Expressions", ["Expressions"]),

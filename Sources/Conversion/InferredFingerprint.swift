@@ -59,11 +59,12 @@ package struct InferredFingerprint: Sendable {
         (18, "TILEDATA", ["amx-tile", "xcr0-tiledata"]),
     ]
 
-    /// Subsections that QEMU writes only for CPUs with a feature, or when a register is not zero that comes with it.
+    /// Subsections that QEMU writes only for CPUs with a feature, or when a register is not zero that comes with it. The one
+    /// for KVM's poll control is not among them: TCG writes it too.
     private static let subsections: [(name: String, features: [String])] = [
         ("cpu/async_pf_msr", ["kvm-asyncpf"]), ("cpu/async_pf_int_msr", ["kvm-asyncpf-int"]),
         ("cpu/async_pv_eoi_msr", ["kvm-pv-eoi"]), ("cpu/steal_time_msr", ["kvm-steal-time"]),
-        ("cpu/poll_control_msr", ["kvm-poll-control"]), ("cpu/msr_tsc_adjust", ["tsc-adjust"]),
+        ("cpu/msr_tsc_adjust", ["tsc-adjust"]),
         ("cpu/msr_tscdeadline", ["tsc-deadline"]), ("cpu/mpx", ["mpx"]), ("cpu/avx512", ["avx512f"]),
         ("cpu/xss", ["xsaves"]), ("cpu/umwait", ["waitpkg"]), ("cpu/pkru", ["pku"]), ("cpu/pkrs", ["pks"]),
         ("cpu/spec_ctrl", []), ("cpu/intel_pt", ["intel-pt"]), ("cpu/virt_ssbd", ["virt-ssbd"]),

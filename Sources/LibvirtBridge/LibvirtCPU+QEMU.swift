@@ -41,11 +41,16 @@ extension LibvirtCPU {
     }
 
     /// The nearest model of libvirt for a fingerprint, with the features that it lacks and has in excess.
-    package init(nearestTo fingerprint: CPUFingerprint, map: LibvirtCPUMap) throws(CPUModelError) {
+    ///
+    /// - Parameter name: a model to take if libvirt has it, however far it is.
+    package init(
+        nearestTo fingerprint: CPUFingerprint, named name: String? = nil, map: LibvirtCPUMap
+    ) throws(CPUModelError) {
         var best: (cost: Int, name: String, required: [String], disabled: [String])?
-        for name in map.models.keys.sorted() {
+        let preferred = name.flatMap { map.models[$0] == nil ? nil : [$0] }
+        for name in preferred ?? map.models.keys.sorted() {
             guard let model = map.fingerprint(of: name) else { continue }
-            if let vendor = fingerprint.vendor, let own = model.vendor, own != vendor { continue }
+            if preferred == nil, let vendor = fingerprint.vendor, let own = model.vendor, own != vendor { continue }
             var required: [String] = []
             var disabled: [String] = []
             for feature in FeatureTable.standard.features where !feature.isDerived {

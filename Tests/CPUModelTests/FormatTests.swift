@@ -45,6 +45,21 @@ import Testing
         #expect(newer["x2apic"] == true && newer["rdseed"] == true && newer["cmpccxadd"] == true)
     }
 
+    @Test func theProbeGuestReadsFeatureMSRsUnderKVM() throws {
+        let print = try Samples.fingerprint("sapphire-rapids-kvm-host.probe")
+        #expect(print.hypervisor == "KVMKVMKVM" && print.vendor == "GenuineIntel")
+        // ARCH_CAPABILITIES is 0xEB there.
+        for name in ["rdctl-no", "ibrs-all", "skip-l1dfl-vmentry", "mds-no", "pschange-mc-no", "tsx-ctrl"] {
+            #expect(print[name] == true, "\(name)")
+        }
+        #expect(print["rsba"] == false && print["taa-no"] == false)
+        // The host has all that its guest has, but for what QEMU and KVM make themselves.
+        let host = try Samples.fingerprint("sapphire-rapids.cpuid")
+        let difference = CPUDifference(from: print, to: host)
+        let lost = difference.lost.filter { !$0.name.hasPrefix("kvm") }.map(\.name)
+        #expect(lost == ["mwait-extensions", "mwait-interrupt-break"])
+    }
+
     @Test func targetsThatAreWrittenDownAreWhatTheProbeGuestSaw() throws {
         for (version, sample) in [
             (QEMUVersion(7, 2), "qemu-7.2-tcg-max.probe"), (QEMUVersion(10, 0), "qemu-10.0-tcg-max.probe"),

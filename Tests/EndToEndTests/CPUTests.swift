@@ -90,7 +90,8 @@ import Testing
         let home = try TestHome()
         let host = Tool.path("Tests/CPUModelTests/Samples/sapphire-rapids.cpuid")
         let report: Baseline = try decode(
-            try await home.stemma("cpu", "baseline", host, "installed-tcg", "tcg:Haswell", "--exclude", "aes", "--json"))
+            try await home.stemma("cpu", "baseline", host, "installed-tcg", "tcg:Haswell", "--exclude", "aes", "--json")
+        )
         #expect(report.checks == ["installed-tcg": "", "tcg:Haswell": ""])
         let shown: Description = try decode(try await home.stemma("cpu", "show", "tcg:\(report.cpu)", "--json"))
         #expect(shown.all.isSuperset(of: ["avx2", "bmi2", "xsave"]))

@@ -37,7 +37,8 @@ import Testing
         #expect(report.leftOut.isEmpty)
         let original: VM = try decode(try await home.stemma("vm", "show", "Mini", "--json"))
         let back = report.vm
-        #expect(back.machine.machine == original.machine.machine && back.machine.memoryMiB == original.machine.memoryMiB)
+        #expect(
+            back.machine.machine == original.machine.machine && back.machine.memoryMiB == original.machine.memoryMiB)
         #expect(back.disks.map(\.slot) == original.disks.map(\.slot))
         #expect(back.disks.map(\.digest) == original.disks.map(\.digest))
         // The guest boots from what came back.

@@ -1,6 +1,7 @@
 import CPUModel
 import Foundation
 import Hypervisor
+import TestSupport
 import Testing
 
 @Suite struct CPUProbeTests {
@@ -23,15 +24,13 @@ import Testing
         defer { try? FileManager.default.removeItem(at: scratch) }
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../images/guest/cpu-probe.S").standardizedFileURL
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/gcc")
-        process.arguments = [
-            "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0x100000,--oformat=binary,--build-id=none", "-o", scratch.path,
-            source.path,
-        ]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+        try Tool.run(
+            "gcc",
+            [
+                "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0x100000,--oformat=binary,--build-id=none", "-o",
+                scratch.path,
+                source.path,
+            ])
         let bytes = [UInt8](try Data(contentsOf: scratch))
         #expect(bytes == ProbeGuest.image, "assemble images/guest/cpu-probe.S again and put it into ProbeGuest.swift")
     }
@@ -97,14 +96,7 @@ import Testing
     }
 
     @Test func allNamesInQEMUsHelpAreKnown() async throws {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: try QEMUInstallation.find().system)
-        process.arguments = ["-cpu", "help"]
-        process.standardOutput = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let text = try Tool.run(try QEMUInstallation.find().system, ["-cpu", "help"])
         let flags = try #require(text.range(of: "CPUID flags:"))
         let names = text[flags.upperBound...].split(whereSeparator: \.isWhitespace).map(String.init)
         #expect(names.count > 200)

@@ -6,11 +6,12 @@ import Testing
 
 /// With libvirt's test driver, and with its real QEMU driver, which is loaded into this process: no daemon is needed.
 @Suite(.serialized) struct LibvirtConnectionTests {
+    /// The embedded driver knows one directory in the life of a process.
+    private static let root = FileManager.default.temporaryDirectory
+        .appendingPathComponent("libvirt-\(UUID().uuidString.prefix(8))").path
+
     private func embedded(_ body: (borrowing LibvirtConnection) async throws -> Void) async throws {
-        let root = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "libvirt-\(UUID().uuidString.prefix(8))")
-        defer { try? FileManager.default.removeItem(at: root) }
-        let connection = try LibvirtConnection(uri: "qemu:///embed?root=\(root.path)")
+        let connection = try LibvirtConnection(uri: "qemu:///embed?root=\(Self.root)")
         try await body(connection)
     }
 
@@ -24,7 +25,7 @@ import Testing
     }
 
     @Test func whatIsNotThereIsNamed() throws {
-        let error = #expect(throws: LibvirtError.self) { try LibvirtConnection(uri: "nowhere:///x") }
+        let error = #expect(throws: LibvirtError.self) { _ = try LibvirtConnection(uri: "nowhere:///x") }
         #expect(error?.code == .unreachable)
         let connection = try LibvirtConnection(uri: "test:///default")
         let missing = #expect(throws: LibvirtError.self) { try connection.domain(named: "none") }
@@ -44,7 +45,8 @@ import Testing
                 commandLine: nil)
             domain.cpu = LibvirtCPU(model: "Haswell-noTSX", disabled: ["pcid", "invpcid"])
             try connection.define(xml: domain.xml)
-            #expect(connection.hasDomain(named: "made-here"))
+            let isThere = connection.hasDomain(named: "made-here")
+            #expect(isThere)
             let found = try connection.domain(named: "made-here")
             #expect(!found.isActive)
             let again = try LibvirtDomain(xml: found.xml)
@@ -92,7 +94,7 @@ import Testing
         }
     }
 
-    /// The baseline of libvirt and ours have the same features, but for what libvirt leaves out on purpose.
+    /// The baseline of libvirt and ours have the same features, but for one that libvirt should have left out.
     @Test func baselinesAgreeWithLibvirt() async throws {
         let installation = try QEMUInstallation.find()
         let catalog = try await installation.modelCatalog()
@@ -114,7 +116,9 @@ import Testing
                         differences.append(feature.name)
                     }
                 }
-                #expect(differences == [], "\(models): \(text)")
+                // libvirt leaves VME of its EPYC in, although the translator does not provide it.
+                #expect(differences == (models.contains("EPYC") ? ["vme"] : []), "\(models): \(text)")
+                #expect(max["vme"] == false && ours["vme"] == false)
             }
         }
     }

@@ -93,6 +93,8 @@ package struct FeatureMeaning: Sendable, Hashable {
         "fzrm": none("REP MOVSB still works, only the speed may differ"),
         "fsrs": none("REP STOSB still works, only the speed may differ"),
         "fsrc": none("REP CMPSB still works, only the speed may differ"),
+        "vme": none("only 16-bit programs in virtual-8086 mode run slower"),
+        "bus-lock-detect": none("the kernel only warns of locks that cross cache lines"),
         "hle": none("the prefixes are ignored where HLE is missing"),
         "clflushopt": programs("CLFLUSHOPT raises #UD"),
         "monitor": kernel("an idle loop that uses MWAIT raises #UD"),

@@ -44,9 +44,10 @@ package struct CaptureModel: Sendable, Hashable {
         argument = CPUArgument(model: model, options: removed.map { .init(name: $0, value: "off") })
     }
 
-    /// Features that a guest shall not get used to although host and target may both have them: what they do depends on who
-    /// runs the guest.
-    private static let unwanted: Set<String> = ["svm", "vmx", "monitor"]
+    /// Features that a guest shall not get used to although host and target may both have them: nesting and idling are
+    /// another matter under each of them, XSAVE keeps PKRU and bounds in another place on AMD's processors than TCG, and
+    /// Stemma's engine walks page tables of four levels.
+    private static let unwanted: Set<String> = ["svm", "vmx", "monitor", "pku", "pks", "mpx", "la57"]
 
     /// The best model that this host's KVM and the target have in common.
     ///

@@ -16,9 +16,20 @@ extension Stemma {
         var problem: String?
         if !difference.isHarmless {
             do {
-                let baseline = try CPUBaseline(
-                    of: [left.fingerprint, right.fingerprint], catalog: try await modelCatalog())
-                let cpu = baseline.argument.description
+                // What one side does not tell is no reason to leave it out: then the other side decides.
+                var both = [left.fingerprint, right.fingerprint]
+                both[0].complete(from: right.fingerprint)
+                both[1].complete(from: left.fingerprint)
+                var argument = try CPUBaseline(of: both, catalog: try await modelCatalog()).argument
+                // KVM adds these to every model, so leaving them out is not enough.
+                let lost = Set(difference.lost.map(\.name))
+                for name in ["x2apic", "tsc-deadline"] where lost.contains(name) {
+                    argument = argument.setting(name, to: "off")
+                }
+                if difference.lost.contains(where: { $0.group == FeatureGroup.paravirtual.title }) {
+                    argument = argument.setting("kvm", to: "off")
+                }
+                let cpu = argument.description
                 closing = cpu
                 if right.fingerprint.source.accelerator == .tcg || left.fingerprint.source.accelerator == .tcg {
                     objection = try await installation().objection(to: cpu, accelerator: .tcg)

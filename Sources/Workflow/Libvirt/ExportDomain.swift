@@ -83,7 +83,7 @@ extension Stemma {
         guard let map = try? LibvirtCPUMap(), let print = try await modelCatalog().fingerprint(of: argument) else {
             return nil
         }
-        return try LibvirtCPU(nearestTo: print, map: map)
+        return try LibvirtCPU(nearestTo: print, named: argument.model, map: map)
     }
 
     /// Whether `/dev/kvm` can be opened; whether it runs guests, the doctor tells.
