@@ -96,6 +96,9 @@ import Testing
         #expect(seen.verdict == .silent && !seen.verdict.isHealthy)
         seen.cpus[0].moved = true
         #expect(seen.verdict == .spinning)
+        // One that was under way.
+        seen.interrupts = [236: 1]
+        #expect(seen.verdict == .spinning && seen.text.contains("only one interrupt"))
         seen.interrupts = [236: 100]
         #expect(seen.verdict == .alive)
         seen.clock = .init(name: "jiffies_64", first: 7, last: 7)

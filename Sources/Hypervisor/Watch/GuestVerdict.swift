@@ -37,11 +37,15 @@ extension GuestObservation {
         // A kernel that meets one has lost the thread that met it, unless it meant it.
         let inKernel = invalidOpcodes.contains { !$0.isUser && !$0.isIntended }
         if inKernel || invalidOpcodeCount >= Self.stormLimit { return .invalidOpcodes }
-        if interruptCount == 0, !logWasFull {
+        if isQuiet, interruptCount == 0 || clock == nil {
             return cpus.contains(where: \.moved) ? .spinning : .silent
         }
         return clockStands ? .clockStands : .alive
     }
+
+    /// Fewer than one interrupt in two seconds: those that were under way when the guest was saved, and no more. A kernel that does nothing
+    /// has more.
+    private var isQuiet: Bool { !logWasFull && Double(interruptCount) * 2 < seconds }
 
     /// Linux counts 100 jiffies a second at least, and makes up for those of its sleep. One that makes less than a twentieth of that way
     /// took an interrupt that was under way when it was saved, and no more.
@@ -74,8 +78,8 @@ extension GuestObservation {
         case .invalidOpcodes:
             return "the guest met \(invalidOpcodeCount) invalid instructions in \(time)"
                 + (opcodeText.map { ", \($0)" } ?? "")
-        case .silent: return "the guest does nothing: \(cpuText), and no interrupt came in \(time)"
-        case .spinning: return "the guest runs in circles: \(cpuText), and no interrupt came in \(time)"
+        case .silent: return "the guest does nothing: \(cpuText), and \(interruptText) came in \(time)"
+        case .spinning: return "the guest runs in circles: \(cpuText), and \(interruptText) came in \(time)"
         case .clockStands:
             let (first, last) = (clock?.first ?? 0, clock?.last ?? 0)
             return "the guest's clock stands: \(interruptCount) interrupts came in \(time), but \(clock?.name ?? "it") "
@@ -89,6 +93,14 @@ extension GuestObservation {
         let bytes = worst.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
         return "\(worst.isUser ? "a program" : "the kernel") at \(address)"
             + (bytes.isEmpty ? "" : " (\(bytes))")
+    }
+
+    private var interruptText: String {
+        switch interruptCount {
+        case 0: "no interrupt"
+        case 1: "only one interrupt"
+        default: "only \(interruptCount) interrupts"
+        }
     }
 
     private var cpuText: String {
