@@ -5,3 +5,15 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <libxml/xpath.h>
+#include "../CLibraries/library.h"
+
+/* The functions that Stemma uses. */
+#define STEMMA_XML_LIBRARY(F) \
+    F(xmlDocGetRootElement)   \
+    F(xmlFreeDoc)             \
+    F(xmlGetLastError)        \
+    F(xmlNodeListGetString)   \
+    F(xmlReadMemory)          \
+    F(xmlResetLastError)
+
+STEMMA_LIBRARY(xml_library, STEMMA_XML_LIBRARY)

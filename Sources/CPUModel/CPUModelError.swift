@@ -9,6 +9,8 @@ package struct CPUModelError: Error, Sendable, Hashable, CustomStringConvertible
         case unknownName
         /// No CPU can be found that fulfils all conditions.
         case impossible
+        /// A library of the system is not there.
+        case unavailable
     }
 
     package let code: Code

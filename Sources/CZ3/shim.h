@@ -1,1 +1,71 @@
 #include <z3.h>
+#include "../CLibraries/library.h"
+
+/* The functions that Stemma uses. */
+#define STEMMA_Z3_LIBRARY(F)        \
+    F(Z3_del_config)                \
+    F(Z3_del_context)               \
+    F(Z3_func_decl_to_ast)          \
+    F(Z3_get_app_decl)              \
+    F(Z3_get_error_code)            \
+    F(Z3_get_error_msg)             \
+    F(Z3_get_full_version)          \
+    F(Z3_get_numeral_uint64)        \
+    F(Z3_get_version)               \
+    F(Z3_inc_ref)                   \
+    F(Z3_interrupt)                 \
+    F(Z3_mk_and)                    \
+    F(Z3_mk_app)                    \
+    F(Z3_mk_bv_sort)                \
+    F(Z3_mk_bvadd)                  \
+    F(Z3_mk_bvand)                  \
+    F(Z3_mk_bvashr)                 \
+    F(Z3_mk_bvlshr)                 \
+    F(Z3_mk_bvmul)                  \
+    F(Z3_mk_bvnot)                  \
+    F(Z3_mk_bvor)                   \
+    F(Z3_mk_bvsdiv)                 \
+    F(Z3_mk_bvshl)                  \
+    F(Z3_mk_bvslt)                  \
+    F(Z3_mk_bvsrem)                 \
+    F(Z3_mk_bvsub)                  \
+    F(Z3_mk_bvudiv)                 \
+    F(Z3_mk_bvult)                  \
+    F(Z3_mk_bvurem)                 \
+    F(Z3_mk_bvxor)                  \
+    F(Z3_mk_concat)                 \
+    F(Z3_mk_config)                 \
+    F(Z3_mk_const)                  \
+    F(Z3_mk_context_rc)             \
+    F(Z3_mk_eq)                     \
+    F(Z3_mk_extract)                \
+    F(Z3_mk_false)                  \
+    F(Z3_mk_func_decl)              \
+    F(Z3_mk_int_symbol)             \
+    F(Z3_mk_ite)                    \
+    F(Z3_mk_not)                    \
+    F(Z3_mk_or)                     \
+    F(Z3_mk_sign_ext)               \
+    F(Z3_mk_simple_solver)          \
+    F(Z3_mk_solver_for_logic)       \
+    F(Z3_mk_string_symbol)          \
+    F(Z3_mk_true)                   \
+    F(Z3_mk_unsigned_int64)         \
+    F(Z3_mk_xor)                    \
+    F(Z3_mk_zero_ext)               \
+    F(Z3_model_dec_ref)             \
+    F(Z3_model_get_const_interp)    \
+    F(Z3_model_inc_ref)             \
+    F(Z3_set_error_handler)         \
+    F(Z3_solver_assert)             \
+    F(Z3_solver_check)              \
+    F(Z3_solver_dec_ref)            \
+    F(Z3_solver_get_model)          \
+    F(Z3_solver_get_reason_unknown) \
+    F(Z3_solver_inc_ref)            \
+    F(Z3_solver_pop)                \
+    F(Z3_solver_push)               \
+    F(Z3_sort_to_ast)               \
+    F(Z3_to_app)
+
+STEMMA_LIBRARY(z3_library, STEMMA_Z3_LIBRARY)

@@ -24,8 +24,8 @@ package final class Z3Solver: Solver {
     {
         self.quickTimeout = quickTimeout
         self.translationLimit = translationLimit
-        name = "Z3 \(String(cString: Z3_get_full_version()))"
         context = try Z3Context()
+        name = "Z3 \(context.z3.Z3_get_full_version().map { String(cString: $0) } ?? "")"
         stack = IncrementalStack(context)
         watchdog = Self.watchdog(of: context)
     }
@@ -35,7 +35,8 @@ package final class Z3Solver: Solver {
     private static func watchdog(of context: Z3Context) -> Watchdog {
         // Z3_interrupt is the one call that another thread may make; `stop` waits for it before the context goes.
         let address = UInt(bitPattern: context.raw)
-        return Watchdog { Z3_interrupt(Z3_context(bitPattern: address)) }
+        let z3 = Z3Library.loaded
+        return Watchdog { try? z3.get().functions.Z3_interrupt(Z3_context(bitPattern: address)) }
     }
 
     package func check(
@@ -119,10 +120,10 @@ package final class Z3Solver: Solver {
         _ cancellation: Cancellation
     ) throws(ExpressionsError) -> SolverResult {
         let tables = Set(assertions.flatMap { context.tables(of: $0, in: arena) }).sorted()
-        let logic = Z3_mk_string_symbol(context.raw, tables.isEmpty ? "QF_BV" : "QF_UFBV")
-        let solver = Z3_mk_solver_for_logic(context.raw, logic)
-        Z3_solver_inc_ref(context.raw, solver)
-        defer { Z3_solver_dec_ref(context.raw, solver) }
+        let logic = context.z3.Z3_mk_string_symbol(context.raw, tables.isEmpty ? "QF_BV" : "QF_UFBV")
+        let solver = context.z3.Z3_mk_solver_for_logic(context.raw, logic)
+        context.z3.Z3_solver_inc_ref(context.raw, solver)
+        defer { context.z3.Z3_solver_dec_ref(context.raw, solver) }
         for number in tables {
             for assertion in context.assertions(ofTable: number, in: arena) {
                 try context.assert(assertion, to: solver)
@@ -154,14 +155,14 @@ private final class IncrementalStack {
 
     init(_ context: Z3Context) {
         self.context = context
-        solver = Z3_mk_simple_solver(context.raw)
-        Z3_solver_inc_ref(context.raw, solver)
+        solver = context.z3.Z3_mk_simple_solver(context.raw)
+        context.z3.Z3_solver_inc_ref(context.raw, solver)
     }
 
     deinit { release() }
 
     func release() {
-        if let solver { Z3_solver_dec_ref(context.raw, solver) }
+        if let solver { context.z3.Z3_solver_dec_ref(context.raw, solver) }
         solver = nil
     }
 
@@ -172,13 +173,13 @@ private final class IncrementalStack {
             common += 1
         }
         if common < asserted.count {
-            Z3_solver_pop(context.raw, solver, UInt32(asserted.count - common))
+            context.z3.Z3_solver_pop(context.raw, solver, UInt32(asserted.count - common))
             asserted.removeLast(asserted.count - common)
             tables.removeLast(tables.count - common)
         }
         for assertion in assertions[common...] {
             let term = try context.truth(assertion, in: arena)
-            Z3_solver_push(context.raw, solver)
+            context.z3.Z3_solver_push(context.raw, solver)
             asserted.append(assertion)
             var added: [UInt32] = []
             for number in context.tables(of: assertion, in: arena)
@@ -202,18 +203,19 @@ private final class IncrementalStack {
     static func outcome(
         of solver: Z3_solver?, _ context: Z3Context, _ assertions: [Term], _ arena: ExpressionArena
     ) throws(ExpressionsError) -> SolverResult {
-        switch Z3_solver_check(context.raw, solver) {
+        switch context.z3.Z3_solver_check(context.raw, solver) {
         case Z3_L_FALSE: return .unsatisfiable
         case Z3_L_TRUE:
-            guard let model = Z3_solver_get_model(context.raw, solver) else {
+            guard let model = context.z3.Z3_solver_get_model(context.raw, solver) else {
                 throw Z3Context.failure(context.errorText ?? "no model")
             }
-            Z3_model_inc_ref(context.raw, model)
-            defer { Z3_model_dec_ref(context.raw, model) }
+            context.z3.Z3_model_inc_ref(context.raw, model)
+            defer { context.z3.Z3_model_dec_ref(context.raw, model) }
             return .satisfiable(values(in: model, context, assertions, arena))
         default:
+            let reason = context.z3.Z3_solver_get_reason_unknown(context.raw, solver)
             // An interrupt may show as an error as well.
-            let text = context.errorText ?? String(cString: Z3_solver_get_reason_unknown(context.raw, solver))
+            let text = context.errorText ?? reason.map { String(cString: $0) } ?? "no reason given"
             return .unknown(.solver(text))
         }
     }
@@ -228,10 +230,10 @@ private final class IncrementalStack {
             var value: UInt64 = 0
             // A byte that the formula does not constrain has no interpretation: any value does.
             if let constant = context.symbolConstant(byte),
-                let declaration = Z3_get_app_decl(context.raw, Z3_to_app(context.raw, constant)),
-                let term = Z3_model_get_const_interp(context.raw, model, declaration)
+                let declaration = context.z3.Z3_get_app_decl(context.raw, context.z3.Z3_to_app(context.raw, constant)),
+                let term = context.z3.Z3_model_get_const_interp(context.raw, model, declaration)
             {
-                _ = Z3_get_numeral_uint64(context.raw, term, &value)
+                _ = context.z3.Z3_get_numeral_uint64(context.raw, term, &value)
             }
             entries.append(ByteValues.Entry(byte: byte, value: UInt8(truncatingIfNeeded: value)))
         }

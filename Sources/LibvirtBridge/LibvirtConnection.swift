@@ -3,6 +3,7 @@ import Foundation
 
 /// A connection to a libvirt driver; closed when its owner goes.
 package struct LibvirtConnection: ~Copyable {
+    private let libvirt: libvirt_library
     private let connection: virConnectPtr
     /// As the user wrote it.
     package let uri: String
@@ -13,33 +14,29 @@ package struct LibvirtConnection: ~Copyable {
     ///   `qemu:///embed?root=/DIRECTORY`, which loads the driver into this process.
     /// - Throws: ``LibvirtError`` with `.unreachable` and libvirt's words.
     package init(uri: String) throws(LibvirtError) {
-        Self.prepare
-        guard let connection = virConnectOpen(uri) else {
+        let libvirt = try LibvirtLibrary.loaded.get().functions
+        guard let connection = libvirt.virConnectOpen(uri) else {
             throw LibvirtError(
                 .unreachable,
-                "libvirt cannot be reached at '\(uri)': \(Self.lastError). For qemu:///system the daemon has to run, and you "
+                "libvirt cannot be reached at '\(uri)': \(Self.lastError(libvirt)). For qemu:///system the daemon has to run, and you "
                     + "have to be in the group libvirt.")
         }
+        self.libvirt = libvirt
         self.connection = connection
         self.uri = uri
     }
 
-    deinit { virConnectClose(connection) }
+    deinit { _ = libvirt.virConnectClose(connection) }
 
-    /// Once in a process: errors are thrown and not printed; the embedded driver needs an event loop that is registered.
-    private static let prepare: Void = {
-        virSetErrorFunc(nil) { _, _ in }
-        virEventRegisterDefaultImpl()
-    }()
-
-    private static var lastError: String {
-        virGetLastErrorMessage().map { String(cString: $0) } ?? "no reason given"
+    private static func lastError(_ libvirt: libvirt_library) -> String {
+        libvirt.virGetLastErrorMessage().map { String(cString: $0) } ?? "no reason given"
     }
 
     private func failure(_ what: String) -> LibvirtError {
-        let isUnsupported = virGetLastErrorCode() == Int32(VIR_ERR_NO_SUPPORT.rawValue)
+        let isUnsupported = libvirt.virGetLastErrorCode() == Int32(VIR_ERR_NO_SUPPORT.rawValue)
         return LibvirtError(
-            isUnsupported ? .unsupported : .refused, "libvirt at '\(uri)' could not \(what): \(Self.lastError)")
+            isUnsupported ? .unsupported : .refused, "libvirt at '\(uri)' could not \(what): \(Self.lastError(libvirt))"
+        )
     }
 
     /// Takes over a string that libvirt allocated.
@@ -61,28 +58,30 @@ package struct LibvirtConnection: ~Copyable {
 
     /// A domain by its name: the XML that it has when it is next started.
     package func domain(named name: String) throws(LibvirtError) -> Domain {
-        guard let domain = virDomainLookupByName(connection, name) else {
-            throw LibvirtError(.noDomain, "libvirt at '\(uri)' has no domain '\(name)': \(Self.lastError)")
+        guard let domain = libvirt.virDomainLookupByName(connection, name) else {
+            throw LibvirtError(.noDomain, "libvirt at '\(uri)' has no domain '\(name)': \(Self.lastError(libvirt))")
         }
-        defer { virDomainFree(domain) }
+        defer { _ = libvirt.virDomainFree(domain) }
         let flags = UInt32(VIR_DOMAIN_XML_INACTIVE.rawValue) | UInt32(VIR_DOMAIN_XML_UPDATE_CPU.rawValue)
-        let xml = virDomainGetXMLDesc(domain, flags) ?? virDomainGetXMLDesc(domain, 0)
+        let xml = libvirt.virDomainGetXMLDesc(domain, flags) ?? libvirt.virDomainGetXMLDesc(domain, 0)
         return Domain(
-            name: name, xml: try text(xml, "describe the domain '\(name)'"), isActive: virDomainIsActive(domain) == 1)
+            name: name, xml: try text(xml, "describe the domain '\(name)'"),
+            isActive: libvirt.virDomainIsActive(domain) == 1)
     }
 
     /// Makes a domain of XML, or changes the one of the same name and UUID; it is not started.
     package func define(xml: String) throws(LibvirtError) {
-        guard let domain = virDomainDefineXMLFlags(connection, xml, UInt32(VIR_DOMAIN_DEFINE_VALIDATE.rawValue)) else {
+        guard let domain = libvirt.virDomainDefineXMLFlags(connection, xml, UInt32(VIR_DOMAIN_DEFINE_VALIDATE.rawValue))
+        else {
             throw failure("define the domain")
         }
-        virDomainFree(domain)
+        _ = libvirt.virDomainFree(domain)
     }
 
     /// Whether there is a domain of a name.
     package func hasDomain(named name: String) -> Bool {
-        guard let domain = virDomainLookupByName(connection, name) else { return false }
-        virDomainFree(domain)
+        guard let domain = libvirt.virDomainLookupByName(connection, name) else { return false }
+        _ = libvirt.virDomainFree(domain)
         return true
     }
 
@@ -91,13 +90,13 @@ package struct LibvirtConnection: ~Copyable {
     /// What the driver's QEMU can do for an accelerator: `qemu` (TCG) or `kvm`.
     package func domainCapabilities(virtualization: String) throws(LibvirtError) -> String {
         try text(
-            virConnectGetDomainCapabilities(connection, nil, "x86_64", nil, virtualization, 0),
+            libvirt.virConnectGetDomainCapabilities(connection, nil, "x86_64", nil, virtualization, 0),
             "tell what its QEMU can do")
     }
 
     /// The host's capabilities.
     package func capabilities() throws(LibvirtError) -> String {
-        try text(virConnectGetCapabilities(connection), "tell what its host can do")
+        try text(libvirt.virConnectGetCapabilities(connection), "tell what its host can do")
     }
 
     /// How a CPU compares to what the hypervisor provides.
@@ -112,11 +111,13 @@ package struct LibvirtConnection: ~Copyable {
     /// Compares a `<cpu>` with what the hypervisor provides for an accelerator: libvirt's CompareHypervisorCPU.
     package func compareHypervisorCPU(xml: String, virtualization: String) throws(LibvirtError) -> Comparison {
         let flags = UInt32(VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE.rawValue)
-        let result = virConnectCompareHypervisorCPU(connection, nil, "x86_64", nil, virtualization, xml, flags)
+        let result = libvirt.virConnectCompareHypervisorCPU(connection, nil, "x86_64", nil, virtualization, xml, flags)
         if result == Int32(VIR_CPU_COMPARE_IDENTICAL.rawValue) { return .identical }
         if result == Int32(VIR_CPU_COMPARE_SUPERSET.rawValue) { return .superset }
         if result == Int32(VIR_CPU_COMPARE_INCOMPATIBLE.rawValue) { return .incompatible("") }
-        if virGetLastErrorCode() == Int32(VIR_ERR_CPU_INCOMPATIBLE.rawValue) { return .incompatible(Self.lastError) }
+        if libvirt.virGetLastErrorCode() == Int32(VIR_ERR_CPU_INCOMPATIBLE.rawValue) {
+            return .incompatible(Self.lastError(libvirt))
+        }
         throw failure("compare the CPU")
     }
 
@@ -125,7 +126,7 @@ package struct LibvirtConnection: ~Copyable {
         var documents = xml.map { UnsafePointer(strdup($0)) }
         defer { for document in documents { free(UnsafeMutablePointer(mutating: document)) } }
         let result = documents.withUnsafeMutableBufferPointer { buffer in
-            virConnectBaselineHypervisorCPU(
+            libvirt.virConnectBaselineHypervisorCPU(
                 connection, nil, "x86_64", nil, virtualization, buffer.baseAddress, UInt32(buffer.count), 0)
         }
         return try text(result, "compute a baseline")

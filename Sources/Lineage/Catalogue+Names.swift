@@ -10,20 +10,25 @@ extension Catalogue {
         let ingest = try store.beginIngest(label: "clone \(origin)")
         let commit = source.commit.successor(.clone, of: source.digest, message: "Clone of \(origin)")
         let head = try ingest.putCommit(commit)
-        let changes = try refs(of: origin).map { ref in
-            RefChange(
-                ref.name(in: clone), expected: .some(nil), new: ref.name == Ref.head(origin) ? head : ref.digest)
-        }
-        return try ingest.publish(changes, operation: "vm clone \(origin) \(clone)")
+        // Changed singly, the head also keeps others from making a VM of this name at the same time.
+        return try ingest.publish(
+            [RefChange(Ref.head(clone), expected: .some(nil), new: head)],
+            groups: [.copy(from: Ref.all(of: origin), to: Ref.all(of: clone))],
+            operation: "vm clone \(origin) \(clone)")
     }
 
     /// Calls a VM `new`. Its snapshots, their tags and notes, and what experiments say about them go along; no commit
     /// changes.
     @discardableResult
     package func rename(_ old: Name, to new: Name) throws -> Operation {
-        _ = try resolve(Reference(vm: old))
+        let head = try resolve(Reference(vm: old)).digest
         try requireFree(vm: new)
-        return try move(try refs(of: old), operation: "vm rename \(old) \(new)") { $0.name(in: new) }
+        return try store.updateRefs(
+            [
+                RefChange(Ref.head(new), expected: .some(nil), new: head),
+                RefChange(Ref.head(old), expected: .some(head), new: nil),
+            ], groups: [.copy(from: Ref.all(of: old), to: Ref.all(of: new)), .remove(Ref.all(of: old))],
+            operation: "vm rename \(old) \(new)")
     }
 
     /// Calls a snapshot `new`, with its tags and its note.
@@ -50,7 +55,7 @@ extension Catalogue {
     @discardableResult
     package func removeVM(_ name: Name) throws -> Operation {
         _ = try resolve(Reference(vm: name))
-        return try drop(try refs(of: name), operation: "vm remove \(name)")
+        return try store.updateRefs([], groups: [.remove(Ref.all(of: name))], operation: "vm remove \(name)")
     }
 
     /// Drops the name of an experiment.
@@ -79,11 +84,6 @@ extension Catalogue {
         return try store.updateRefs(changes, operation: operation)
     }
 
-    /// Every ref of a VM: its head, its snapshots, their notes.
-    private func refs(of vm: Name) throws -> [NamedRef] {
-        try store.refs(prefix: "vms/\(vm)/").map { NamedRef(name: $0.name, digest: $0.digest) }
-    }
-
     /// The ref of a snapshot, and that of its note if it has one.
     private func refs(of snapshot: Name, of vm: Name) throws -> [NamedRef] {
         try [Ref.snapshot(snapshot, of: vm), Ref.note(snapshot, of: vm)].compactMap { name in
@@ -96,10 +96,4 @@ extension Catalogue {
 private struct NamedRef {
     let name: String
     let digest: Digest
-
-    /// The ref of the same meaning of another VM.
-    func name(in vm: Name) -> String {
-        let parts = name.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-        return "vms/\(vm)/\(parts.last ?? "")"
-    }
 }

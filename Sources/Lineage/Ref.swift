@@ -1,5 +1,7 @@
 /// How names are spelled as refs of the store.
 enum Ref {
+    /// All refs of a VM: its head, its snapshots, their notes.
+    static func all(of vm: Name) -> String { "vms/\(vm)/" }
     static func head(_ vm: Name) -> String { "vms/\(vm)/head" }
     static func snapshot(_ name: Name, of vm: Name) -> String { "vms/\(vm)/snapshots/\(name)" }
     static func note(_ name: Name, of vm: Name) -> String { "vms/\(vm)/notes/\(name)" }

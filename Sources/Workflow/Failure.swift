@@ -131,6 +131,7 @@ package struct Failure: Sendable {
         switch code {
         case .malformed, .unknownFormat: 65
         case .unknownName: 66
+        case .unavailable: 69
         case .impossible: 2
         }
     }

@@ -16,31 +16,32 @@ package struct XMLElement: Sendable, Hashable {
         let bytes = Array(document.utf8)
         guard bytes.count < 1 << 24 else { throw CPUModelError(.malformed, "The XML has more than 16 MiB.") }
         let options = Int32(XML_PARSE_NONET.rawValue | XML_PARSE_NOERROR.rawValue | XML_PARSE_NOWARNING.rawValue)
-        xmlResetLastError()
+        let xml = try XMLLibrary.loaded.get().functions
+        xml.xmlResetLastError()
         let tree = bytes.withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) {
-                xmlReadMemory($0.baseAddress, Int32($0.count), "document.xml", nil, options)
+                xml.xmlReadMemory($0.baseAddress, Int32($0.count), "document.xml", nil, options)
             }
         }
         guard let tree else {
-            let error = xmlGetLastError()
+            let error = xml.xmlGetLastError()
             let line = error.map { Int($0.pointee.line) } ?? 0
             let message = error.flatMap { $0.pointee.message }.map { String(cString: $0) } ?? "it is no XML\n"
             throw CPUModelError(.malformed, "The XML cannot be read: line \(line): \(message.dropLast())")
         }
-        defer { xmlFreeDoc(tree) }
-        guard let root = xmlDocGetRootElement(tree) else {
+        defer { xml.xmlFreeDoc(tree) }
+        guard let root = xml.xmlDocGetRootElement(tree) else {
             throw CPUModelError(.malformed, "The XML has no element.")
         }
-        self.init(node: root)
+        self.init(node: root, xml)
     }
 
-    private init(node: UnsafeMutablePointer<xmlNode>) {
+    private init(node: UnsafeMutablePointer<xmlNode>, _ xml: xml_library) {
         name = node.pointee.name.map { String(cString: $0) } ?? ""
         var attributes: [String: String] = [:]
         var attribute = node.pointee.properties
         while let current = attribute {
-            let value = xmlNodeListGetString(node.pointee.doc, current.pointee.children, 1)
+            let value = xml.xmlNodeListGetString(node.pointee.doc, current.pointee.children, 1)
             if let name = current.pointee.name {
                 attributes[String(cString: name)] = value.map { String(cString: $0) } ?? ""
             }
@@ -53,7 +54,7 @@ package struct XMLElement: Sendable, Hashable {
         var child = node.pointee.children
         while let current = child {
             if current.pointee.type == XML_ELEMENT_NODE {
-                children.append(XMLElement(node: current))
+                children.append(XMLElement(node: current, xml))
             } else if current.pointee.type == XML_TEXT_NODE || current.pointee.type == XML_CDATA_SECTION_NODE,
                 let content = current.pointee.content
             {

@@ -7,6 +7,9 @@ extension TargetProfile {
         s2e,
     ]
 
+    /// The names of all of them, for help texts: to make the profiles takes longer than many a command.
+    package static let recordedNames = ["qemu-tcg-7.2", "qemu-tcg-10.0", "s2e-libcpu"]
+
     /// S2E's translator, which S2E's own QEMU drives through an interface like KVM's.
     ///
     /// The words are the masks of S2E 2.0's libcpu (`libcpu/src/target-i386/cpuid.c`). Which machine types there are depends

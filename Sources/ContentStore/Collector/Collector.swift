@@ -148,6 +148,7 @@ struct Collector {
         for file in needed {
             report.resurrected.add((try? PackFile(store.trashPath(file), in: store.fileSystem).size) ?? 0)
         }
+        try store.sweepTables(keepOperations: options.keepOperations)
         try store.resurrect(needed.sorted { ($0.epoch, $0.pack) < ($1.epoch, $1.pack) })
         // The same objects in the same order make the same pack: one that was written before a crash may have been written again.
         let moving = packs.filter { !marker.live.touched.contains($0.id) && !published.contains($0.id) }

@@ -45,11 +45,9 @@ extension ContentStore {
             rest.append(commit)
         }
         if !rest.isEmpty, epoch != .none {
-            for name in try refNames() where !rest.isEmpty {
-                // One that is damaged proves nothing.
-                guard let named = try? ref(name) else { continue }
-                rest.removeAll { $0 == named }
-            }
+            // One that is damaged proves nothing.
+            let named = Set(try refEntries().compactMap { try? $0.value.get() })
+            rest.removeAll { named.contains($0) }
         }
         guard !rest.isEmpty else { return }
         var check = try CompletenessCheck(self)

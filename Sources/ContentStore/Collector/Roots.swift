@@ -13,10 +13,10 @@ struct Roots: Sendable {
     ///
     /// - Parameter own: the lease of the collector, which does not count.
     init(_ store: ContentStore, _ options: CollectOptions, own: String?) throws(StoreError) {
-        for name in try store.refNames() {
-            do throws(StoreError) {
-                if let commit = try store.ref(name) { refs.append((name, commit)) }
-            } catch {
+        for (name, value) in try store.refEntries() {
+            switch value {
+            case .success(let commit): refs.append((name, commit))
+            case .failure(let error):
                 guard options.toleratesDamage, error.code == .damaged else {
                     throw Roots.refusal(error, "ref \(name) cannot be read, so it is not known what it needs")
                 }
@@ -32,7 +32,8 @@ struct Roots: Sendable {
                 continue
             }
             do throws(StoreError) {
-                operations += try store.operation(inFile: file).changes.flatMap { [$0.old, $0.new].compactMap { $0 } }
+                let operation = try store.expanded(try store.operation(inFile: file))
+                operations += operation.changes.filter { !$0.isTable }.flatMap { [$0.old, $0.new].compactMap { $0 } }
             } catch {
                 // Completed since it was listed: it is there under its final name, and is a change of refs that begins anew.
                 if error.code == .notFound { continue }

@@ -279,9 +279,11 @@ package final class Ingest {
 
     /// Finishes, changes refs, and lets go of the lease.
     @discardableResult
-    package func publish(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+    package func publish(
+        _ changes: [RefChange], groups: [RefGroupChange] = [], operation: String
+    ) throws(StoreError) -> Operation {
         try finish()
-        let operation = try store.updateRefs(changes, operation: operation)
+        let operation = try store.updateRefs(changes, groups: groups, operation: operation)
         close()
         return operation
     }

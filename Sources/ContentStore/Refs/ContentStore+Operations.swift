@@ -6,12 +6,16 @@ extension ContentStore {
     /// If one of the refs is not what is expected, none is changed, and the error is `exists` (it was expected not to exist) or
     /// `conflict`. Each ref is changed atomically; a crash may leave some changed and others not, which the log shows. The changes are
     /// durable when this returns.
+    ///
+    /// - Parameter groups: changes of all refs of a group, done before the others.
     @discardableResult
-    package func updateRefs(_ changes: [RefChange], operation: String) throws(StoreError) -> Operation {
+    package func updateRefs(
+        _ changes: [RefChange], groups: [RefGroupChange] = [], operation: String
+    ) throws(StoreError) -> Operation {
         try requireWritable(for: "a change of refs")
         let transaction = try RefTransaction(self)
         try transaction.recover()
-        return try transaction.apply(changes, operation: operation)
+        return try transaction.apply(changes, groups: groups, operation: operation)
     }
 
     /// The operation log, oldest first. A damaged entry is left out; ``verify(level:progress:)`` reports it.
@@ -21,7 +25,7 @@ extension ContentStore {
         for file in try operationFileNames().sorted() {
             do throws(StoreError) {
                 let operation = try operation(inFile: file)
-                if operations[operation.number] == nil { operations[operation.number] = operation }
+                if operations[operation.number] == nil { operations[operation.number] = try expanded(operation) }
             } catch {
                 // Not found: completed between listing and reading.
                 guard error.code == .damaged || error.code == .notFound else { throw error }

@@ -2,7 +2,7 @@ import Glibc
 
 /// One change of refs, under the lock of all refs. See step 5 of <doc:Format#Order-of-writing-and-every-crash-window>.
 struct RefTransaction: ~Copyable {
-    private let store: ContentStore
+    let store: ContentStore
     private let lock: FileDescriptor
 
     private static let pendingSuffix = ".pending"
@@ -38,32 +38,30 @@ struct RefTransaction: ~Copyable {
     }
 
     /// Does the changes.
-    func apply(_ changes: [RefChange], operation label: String) throws(StoreError) -> Operation {
+    func apply(
+        _ changes: [RefChange], groups: [RefGroupChange] = [], operation label: String
+    ) throws(StoreError) -> Operation {
         let olds = try check(changes)
         let number = try nextNumber()
-        var operation = Operation(
-            number: number, operation: label, time: .now(),
-            changes: zip(changes, olds).map {
-                Operation.Change(ref: $0.name, old: $1, new: $0.new, applied: false)
-            })
+        let plan = try plan(changes, olds, groups)
+        var operation = Operation(number: number, operation: label, time: .now(), changes: plan.record)
         // Everything that may fail for want of space is done before the first ref changes.
-        var prepared: [(path: String, temporary: String?)] = []
+        var phases: [[(path: String, temporary: String?)]] = []
         func discard() {
-            for file in prepared {
+            for file in phases.joined() {
                 if let temporary = file.temporary { try? store.fileSystem.unlink(temporary) }
             }
         }
         do throws(StoreError) {
-            for change in changes {
-                let path = "\(store.layout.refs)/\(try RefName.fileName(change.name))"
-                guard let new = change.new else {
-                    prepared.append((path, nil))
-                    continue
+            for steps in plan.phases {
+                phases.append([])
+                for step in steps {
+                    let path = store.layout.ref(try RefName.fileName(step.name))
+                    let temporary = step.file.map { _ in store.layout.temporary("ref-\(StoreLayout.uniqueName())") }
+                    phases[phases.count - 1].append((path, temporary))
+                    guard let file = step.file, let temporary else { continue }
+                    try store.writeDurably(file.sealed(for: step.name), to: temporary)
                 }
-                let temporary = store.layout.temporary("ref-\(StoreLayout.uniqueName())")
-                prepared.append((path, temporary))
-                let text = SealedText.seal(Array("digest \(new.hex)".utf8), context: Array(change.name.utf8))
-                try store.writeDurably(text, to: temporary)
             }
             try write(operation, pending: true)
         } catch {
@@ -71,11 +69,11 @@ struct RefTransaction: ~Copyable {
             throw error
         }
         do throws(StoreError) {
-            for (index, file) in prepared.enumerated() {
-                try change(file.path, to: file.temporary)
-                operation.changes[index].applied = true
+            for files in phases {
+                for file in files { try change(file.path, to: file.temporary) }
+                try FileDescriptor.synchronizeDirectory(store.layout.refs, in: store.fileSystem)
             }
-            try FileDescriptor.synchronizeDirectory(store.layout.refs, in: store.fileSystem)
+            for index in operation.changes.indices { operation.changes[index].applied = true }
         } catch {
             discard()
             try? complete(operation)
@@ -97,6 +95,9 @@ struct RefTransaction: ~Copyable {
         var names: Set<[UInt8]> = []
         for change in changes {
             let bytes = Array(change.name.utf8)
+            guard !RefGroup.isGroup(change.name) else {
+                throw StoreError(.invalid, "the name of a ref does not end with its second slash: \(change.name)")
+            }
             guard names.insert(bytes).inserted else {
                 throw StoreError(.invalid, "ref \(change.name) is to be changed twice at once")
             }
@@ -183,7 +184,8 @@ struct RefTransaction: ~Copyable {
         var operation = operation
         for (index, change) in operation.changes.enumerated() {
             do throws(StoreError) {
-                operation.changes[index].applied = try store.ref(change.ref) == change.new
+                let present = change.isTable ? try store.table(of: change.ref)?.digest : try store.ref(change.ref)
+                operation.changes[index].applied = present == change.new
             } catch {
                 // A ref that is damaged is not what it was to become.
                 guard error.code == .damaged else { throw error }

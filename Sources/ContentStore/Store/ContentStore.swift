@@ -22,6 +22,7 @@ package final class ContentStore: Sendable {
     let nodes = Mutex(LRUCache<Digest, TreeNode>(limit: 16 << 20))
     /// Objects that were found to have all that they need, with the epoch in which that was.
     let complete = Mutex(LRUCache<Digest, UInt64>(limit: 16_384))
+    let tables = Mutex(LRUCache<Digest, RefTable>(limit: 8 << 20))
     let scratches = Pool<ReadScratch>(limit: 16) { ReadScratch() }
     let flights = FrameFlights()
 
@@ -30,7 +31,9 @@ package final class ContentStore: Sendable {
         var offset: UInt32
     }
 
+    /// What the file `format` of a store says: version 2 has tables of refs, which version 1 does not know.
     static let formatText = "stemma content store\nversion 1\n"
+    static let tablesFormatText = "stemma content store\nversion 2\n"
 
     private init(layout: StoreLayout, fileSystem base: any FileSystem, isReadOnly: Bool = false) {
         path = layout.root
@@ -91,7 +94,7 @@ package final class ContentStore: Sendable {
 
     private static func checkFormat(_ bytes: [UInt8], _ layout: StoreLayout) throws(StoreError) {
         let text = String(decoding: bytes, as: UTF8.self)
-        if text == formatText { return }
+        if text == formatText || text == tablesFormatText { return }
         let lines = text.split(separator: "\n")
         guard lines.first == "stemma content store", lines.count >= 2, lines[1].hasPrefix("version ") else {
             throw StoreError(
@@ -100,7 +103,7 @@ package final class ContentStore: Sendable {
         }
         throw StoreError(
             .unsupportedVersion,
-            "the store has format \(lines[1]), and this program knows version 1; use a newer program", path: layout.root
+            "the store has format \(lines[1]), and this program knows versions 1 and 2; use a newer program", path: layout.root
         )
     }
 

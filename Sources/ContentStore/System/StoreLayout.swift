@@ -13,6 +13,7 @@ struct StoreLayout: Sendable {
     var packs: String { "\(root)/packs" }
     var indexes: String { "\(root)/indexes" }
     var refs: String { "\(root)/refs" }
+    var tables: String { "\(root)/tables" }
     var operations: String { "\(root)/operations" }
     var leases: String { "\(root)/leases" }
     var temporary: String { "\(root)/tmp" }
@@ -37,6 +38,8 @@ struct StoreLayout: Sendable {
 
     func pack(_ id: Digest) -> String { "\(packs)/\(id.hex).pack" }
     func index(_ id: Digest) -> String { "\(indexes)/\(id.hex).index" }
+    func ref(_ fileName: String) -> String { "\(refs)/\(fileName)" }
+    func table(_ digest: Digest) -> String { "\(tables)/\(digest.hex)" }
     func temporary(_ name: String) -> String { "\(temporary)/\(name)" }
 
     static let packSuffix = ".pack"

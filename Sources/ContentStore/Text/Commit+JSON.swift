@@ -75,10 +75,12 @@ extension Operation {
         .object([
             "changes": .array(
                 changes.map { change in
-                    .object([
+                    var members: [String: JSONValue] = [
                         "applied": .bool(change.applied), "new": JSONValue(change.new), "old": JSONValue(change.old),
                         "ref": .string(change.ref),
-                    ])
+                    ]
+                    if change.isTable { members["table"] = .bool(true) }
+                    return .object(members)
                 }),
             "number": .integer(Int64(clamping: number)), "operation": .string(operation), "time": time.json,
         ])
@@ -96,7 +98,8 @@ extension Operation {
                 let ref = value["ref"]?.stringValue, let old = value["old"]?.optionalDigestValue,
                 let new = value["new"]?.optionalDigestValue, let applied = value["applied"]?.boolValue
             else { return nil }
-            changes.append(Change(ref: ref, old: old, new: new, applied: applied))
+            let isTable = value["table"]?.boolValue ?? false
+            changes.append(Change(ref: ref, old: old, new: new, applied: applied, isTable: isTable))
         }
         self.init(number: number, operation: operation, time: time, changes: changes)
     }

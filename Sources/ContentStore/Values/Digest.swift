@@ -45,9 +45,14 @@ package struct Digest: Hashable, Comparable, Sendable {
 
     /// A digest from 64 hexadecimal digits, upper or lower case; nil for anything else.
     package init?(hex: some StringProtocol) {
+        self.init(hexadecimal: hex.utf8)
+    }
+
+    /// A digest from the ASCII of 64 hexadecimal digits.
+    init?(hexadecimal digits: some Sequence<UInt8>) {
         var words = [UInt64](repeating: 0, count: 4)
         var count = 0
-        for character in hex.utf8 {
+        for character in digits {
             let digit: UInt8
             switch character {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0")

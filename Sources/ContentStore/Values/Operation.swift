@@ -8,12 +8,20 @@ package struct Operation: Hashable, Sendable, Codable {
         package var new: Digest?
         /// False when a crash or an error came before this ref was changed.
         package var applied: Bool
+        /// Whether `ref` is a group of refs, and `old` and `new` are tables of them. The log has such changes only where the tables
+        /// were collected.
+        package var isTable = false
 
-        package init(ref: String, old: Digest?, new: Digest?, applied: Bool) {
+        private enum CodingKeys: CodingKey {
+            case ref, old, new, applied
+        }
+
+        package init(ref: String, old: Digest?, new: Digest?, applied: Bool, isTable: Bool = false) {
             self.ref = ref
             self.old = old
             self.new = new
             self.applied = applied
+            self.isTable = isTable
         }
     }
 

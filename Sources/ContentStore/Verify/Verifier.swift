@@ -45,13 +45,10 @@ struct Verifier {
         self.subset = subset
         self.progress = progress
         report = VerifyReport(level: level, subset: subset)
-        for name in try store.refNames() {
-            do throws(StoreError) {
-                if let digest = try store.ref(name) { refs.append((name, .success(digest))) }
-            } catch {
-                guard error.code == .damaged || error.code == .io else { throw error }
-                refs.append((name, .failure(error)))
-            }
+        refs = try store.refEntries()
+        for (_, value) in refs {
+            guard case .failure(let error) = value, error.code != .damaged, error.code != .io else { continue }
+            throw error
         }
         let broken = try store.keeper.damagedIndexes()
         catalog = try store.keeper.reload()

@@ -1,4 +1,4 @@
-import CNBD
+internal import CNBD
 import Glibc
 
 /// One connection to an NBD server, used by one thread at a time.
@@ -9,9 +9,14 @@ struct NBDClient: ~Copyable {
         /// The error number of the server, such as `EIO`; 0 when there is none.
         var number: Int32
 
-        init() {
-            text = nbd_get_error().map { String(cString: $0) } ?? "unknown error"
-            number = nbd_get_errno()
+        init(_ nbd: nbd_library) {
+            text = nbd.nbd_get_error().map { String(cString: $0) } ?? "unknown error"
+            number = nbd.nbd_get_errno()
+        }
+
+        init(_ missing: NBDLibrary.Missing) {
+            text = missing.text
+            number = 0
         }
     }
 
@@ -19,6 +24,7 @@ struct NBDClient: ~Copyable {
     private static let requestBytes = 256 << 10
     private static let maximumInFlight = 16
 
+    private let nbd: nbd_library
     private let handle: OpaquePointer
     /// Size of the export in bytes.
     let size: UInt64
@@ -27,34 +33,43 @@ struct NBDClient: ~Copyable {
 
     /// Shakes hands over a connected socket, which this takes over.
     init(socket: Int32) throws(Failure) {
-        guard let handle = nbd_create() else {
+        let nbd: nbd_library
+        switch NBDLibrary.loaded {
+        case .success(let library): nbd = library.functions
+        case .failure(let missing):
             close(socket)
-            throw Failure()
+            throw Failure(missing)
         }
-        guard nbd_add_meta_context(handle, Self.allocation) == 0, nbd_set_pread_initialize(handle, false) == 0 else {
-            let failure = Failure()
-            nbd_close(handle)
+        guard let handle = nbd.nbd_create() else {
+            close(socket)
+            throw Failure(nbd)
+        }
+        guard nbd.nbd_add_meta_context(handle, Self.allocation) == 0, nbd.nbd_set_pread_initialize(handle, false) == 0
+        else {
+            let failure = Failure(nbd)
+            nbd.nbd_close(handle)
             close(socket)
             throw failure
         }
         // From here on the handle closes the socket, whether it can be connected or not.
-        guard nbd_connect_socket(handle, socket) == 0 else {
-            let failure = Failure()
-            nbd_close(handle)
+        guard nbd.nbd_connect_socket(handle, socket) == 0 else {
+            let failure = Failure(nbd)
+            nbd.nbd_close(handle)
             throw failure
         }
-        let size = nbd_get_size(handle)
+        let size = nbd.nbd_get_size(handle)
         guard let exact = UInt64(exactly: size) else {
-            let failure = Failure()
-            nbd_close(handle)
+            let failure = Failure(nbd)
+            nbd.nbd_close(handle)
             throw failure
         }
+        self.nbd = nbd
         self.handle = handle
         self.size = exact
-        blockSize = UInt64(max(1, nbd_get_block_size(handle, LIBNBD_SIZE_MINIMUM)))
+        blockSize = UInt64(max(1, nbd.nbd_get_block_size(handle, LIBNBD_SIZE_MINIMUM)))
     }
 
-    deinit { nbd_close(handle) }
+    deinit { nbd.nbd_close(handle) }
 
     private static let allocation = "base:allocation"
 
@@ -67,18 +82,18 @@ struct NBDClient: ~Copyable {
         while !pending.isEmpty || (next < buffer.count && failure == nil) {
             while next < buffer.count, failure == nil, pending.count < Self.maximumInFlight {
                 let count = min(Self.requestBytes, buffer.count - next)
-                let cookie = nbd_aio_pread(
+                let cookie = nbd.nbd_aio_pread(
                     handle, buffer.baseAddress?.advanced(by: next), count, offset + UInt64(next),
                     nbd_completion_callback(), 0)
-                if cookie < 0 { failure = Failure() } else { pending.append(cookie) }
+                if cookie < 0 { failure = Failure(nbd) } else { pending.append(cookie) }
                 next += count
             }
             if pending.isEmpty { break }
             // When the connection breaks, nothing more is written.
-            guard nbd_poll(handle, -1) >= 0 else { throw failure ?? Failure() }
+            guard nbd.nbd_poll(handle, -1) >= 0 else { throw failure ?? Failure(nbd) }
             pending.removeAll { cookie in
-                let state = nbd_aio_command_completed(handle, UInt64(cookie))
-                if state < 0 { failure = failure ?? Failure() }
+                let state = nbd.nbd_aio_command_completed(handle, UInt64(cookie))
+                if state < 0 { failure = failure ?? Failure(nbd) }
                 return state != 0
             }
         }
@@ -89,7 +104,7 @@ struct NBDClient: ~Copyable {
     func allocation(from offset: UInt64, length: UInt64) throws(Failure) -> [DiskExtent] {
         var found = Found(position: offset, end: offset + length)
         let result = withUnsafeMutablePointer(to: &found) { found in
-            nbd_block_status(
+            nbd.nbd_block_status(
                 handle, length, offset,
                 nbd_extent_callback(
                     callback: { data, context, _, entries, count, _ in
@@ -100,7 +115,7 @@ struct NBDClient: ~Copyable {
                         return 0
                     }, user_data: found, free: nil), 0)
         }
-        guard result == 0 else { throw Failure() }
+        guard result == 0 else { throw Failure(nbd) }
         return found.extents
     }
 

@@ -62,7 +62,7 @@ package enum TargetNames {
     package static let engine = "stemma-engine"
 
     /// All of them.
-    package static let all = [installed, engine] + TargetProfile.recorded.map(\.name)
+    package static let all = [installed, engine] + TargetProfile.recordedNames
 }
 
 /// A CPU that was named, and what is known of it.
