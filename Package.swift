@@ -12,6 +12,8 @@ let settings: [SwiftSetting] =
         .swiftLanguageMode(.v6),
         .treatAllWarnings(as: .error),
         .enableExperimentalFeature("Lifetimes"),
+        // Where libxml2's headers are. What pkg-config says would link the library besides.
+        .unsafeFlags(["-Xcc", "-I/usr/include/libxml2"]),
     ] + (isFuzzing ? [.unsafeFlags(sanitizers)] : [])
 
 /// What a program starts with is what a user waits for with every command: Swift's own libraries become part of `stemma`, and
@@ -53,7 +55,7 @@ let package = Package(
         systemLibrary("CExt2FS", pkgConfig: "ext2fs", apt: "libext2fs-dev"),
         systemLibrary("CISAL", pkgConfig: "libisal", apt: "libisal-dev"),
         systemLibrary("CLZ4", pkgConfig: "liblz4", apt: "liblz4-dev"),
-        systemLibrary("CLibXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
+        systemLibrary("CLibXML2", apt: "libxml2-dev"),
         systemLibrary("CLibvirt", apt: "libvirt-dev"),
         systemLibrary("CNBD", apt: "libnbd-dev"),
         systemLibrary("CZ3", apt: "libz3-dev"),

@@ -103,7 +103,8 @@ package final class ContentStore: Sendable {
         }
         throw StoreError(
             .unsupportedVersion,
-            "the store has format \(lines[1]), and this program knows versions 1 and 2; use a newer program", path: layout.root
+            "the store has format \(lines[1]), and this program knows versions 1 and 2; use a newer program",
+            path: layout.root
         )
     }
 
