@@ -22,6 +22,15 @@ extension LinuxGuest {
             }
             targets.append(("apic_call_\(member)", symbol.address, target))
         }
+        try setStaticCalls(targets)
+    }
+
+    /// Makes a static call reach a function.
+    mutating func setStaticCall(_ name: String, to target: UInt64) throws {
+        try setStaticCalls([(name, symbol("__SCK__\(name)"), target)])
+    }
+
+    private mutating func setStaticCalls(_ targets: [(name: String, key: UInt64, target: UInt64)]) throws {
         let sites = try staticCallSites(keys: Set(targets.map(\.key)))
         for (name, key, target) in targets {
             let old: UInt64 = try read(key)
