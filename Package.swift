@@ -113,10 +113,10 @@ let package = Package(
         .testTarget(
             name: "CPUModelTests", dependencies: ["CPUModel"], exclude: ["Samples"], swiftSettings: settings),
         tests("GuestFiles", ["GuestFiles", "TestSupport"]),
-        tests("GuestInspection", ["GuestInspection"]),
+        tests("GuestInspection", ["GuestInspection", "TestSupport"]),
         tests("Hypervisor", ["Hypervisor", "CPUModel", "TestSupport"]),
         tests("LibvirtBridge", ["LibvirtBridge", "CPUModel", "Hypervisor"]),
-        tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection"]),
+        tests("Conversion", ["Conversion", "VMState", "CPUModel", "GuestInspection", "TestSupport"]),
         tests("Expressions", ["Expressions"]),
         tests("Machine", ["Machine", "VMState", "X86"]),
         tests("Exploration", ["Exploration", "Machine", "Expressions", "X86"]),

@@ -168,8 +168,8 @@ package enum BuiltInPolicies {
 
     private static let linuxRepairs = #"""
         # The default policy, and repairs that change the kernel of a Linux guest in its memory, for guests that got used to what only
-        # KVM or a newer translator has: the LAPIC timer in TSC-deadline mode, x2APIC, hypercalls between CPUs. A repair is applied only
-        # where the guest's own symbols and types are what it knows; see Sources/Conversion/Conversion.docc/LinuxRepairs.md.
+        # KVM or a newer translator has: the LAPIC timer in TSC-deadline mode, x2APIC, hypercalls between CPUs, kvm-clock. A repair is applied
+        # only where the guest's own symbols and types are what it knows; see Sources/Conversion/Conversion.docc/LinuxRepairs.md.
         version: 1
         repairs: linux
         checks:

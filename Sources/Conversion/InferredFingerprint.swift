@@ -1,10 +1,12 @@
 import CPUModel
+import GuestInspection
 import VMState
 
 /// What a snapshot proves about the CPU that its guest was booted on.
 ///
 /// A stream carries no CPUID. But a control register holds only bits that the CPU has, and QEMU writes some subsections only
-/// for CPUs with a feature. So this finds features that are surely there; it never finds that one is missing.
+/// for CPUs with a feature. A Linux kernel remembers what it found when it booted. So this finds features that are surely there; it
+/// never finds that one is missing.
 package struct InferredFingerprint: Sendable {
     /// One conclusion.
     package struct Evidence: Sendable, Hashable {
@@ -14,11 +16,13 @@ package struct InferredFingerprint: Sendable {
         package let place: String
     }
 
-    package private(set) var fingerprint: CPUFingerprint
+    package internal(set) var fingerprint: CPUFingerprint
     package private(set) var evidence: [Evidence] = []
 
     /// Looks at all CPUs of a snapshot.
-    package init(_ stream: MigrationStream) throws(VMStateError) {
+    ///
+    /// - Parameter kernel: the guest's kernel, if it was looked for and found.
+    package init(_ stream: MigrationStream, kernel: LinuxKernel? = nil) throws(VMStateError) {
         fingerprint = CPUFingerprint(source: FingerprintSource(.snapshot))
         for cpu in try stream.cpus() { inspect(cpu) }
         for apic in stream.devices(named: "apic") {
@@ -33,6 +37,7 @@ package struct InferredFingerprint: Sendable {
             "from "
             + evidence.map(\.place).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
             .joined(separator: ", ")
+        if let kernel { inspect(kernel) }
     }
 
     /// Bits of CR4 with the features that they need (Intel SDM volume 3, 2.5).
@@ -96,9 +101,15 @@ package struct InferredFingerprint: Sendable {
             guard let feature = FeatureTable.standard.features(named: name).first(where: { $0.name == name }) else {
                 continue
             }
-            fingerprint.set(feature.bit, to: true)
-            let entry = Evidence(feature: name, place: place)
-            if !evidence.contains(entry) { evidence.append(entry) }
+            note(feature.bit, place)
         }
+    }
+
+    /// Notes that a bit is set, whether it has a name or not.
+    mutating func note(_ bit: FeatureBit, _ place: String) {
+        fingerprint.set(bit, to: true)
+        guard let feature = FeatureTable.standard[bit] else { return }
+        let entry = Evidence(feature: feature.name, place: place)
+        if !evidence.contains(entry) { evidence.append(entry) }
     }
 }

@@ -71,13 +71,15 @@ package struct SnapshotConverter: Sendable {
         return CheckReport(context: context, findings: findings)
     }
 
-    /// A fatal finding becomes fixable where the policy allows a repair that fits the guest; otherwise its remedy says why not.
+    /// A fatal finding, or a lesser one that names a repair, becomes fixable where the policy allows a repair that fits the guest;
+    /// otherwise its remedy says why not.
     private func repairable(
         _ finding: Finding, by check: any SnapshotCheck, _ rule: ConversionPolicy.Rule, _ context: CheckContext,
         _ policy: ConversionPolicy
     ) -> Finding {
-        guard finding.severity == .fatal, let repair = check.repair, policy.repairs == .linux, rule.allowsFix,
-            !policy.forbiddenFixes.contains(repair)
+        let named = finding.severity == .fatal ? check.repair : finding.fix
+        guard finding.severity != .fixable, let repair = named, LinuxRepairs.all[repair] != nil,
+            policy.repairs == .linux, rule.allowsFix, !rule.isWaived, !policy.forbiddenFixes.contains(repair)
         else {
             return finding
         }

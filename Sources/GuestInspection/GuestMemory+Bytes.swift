@@ -61,19 +61,32 @@ extension GuestMemory {
 
     /// Bytes at a guest-physical address; they may cross pages.
     package func bytes(at address: UInt64, count: Int) throws(GuestMemoryError) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(count)
-        var position = address
-        while result.count < count {
-            let offset = Int(position % Self.pageSize)
-            let part = min(Int(Self.pageSize) - offset, count - result.count)
-            let page = try contents(ofPage: position / Self.pageSize)
-            result += page[offset..<offset + part]
-            let (next, overflow) = position.addingReportingOverflow(UInt64(part))
-            guard !overflow || result.count == count else { throw GuestMemoryError(.notMemory, address: position) }
-            position = next
+        guard count > 0 else { return [] }
+        let (last, overflow) = address.addingReportingOverflow(UInt64(count - 1))
+        guard !overflow else { throw GuestMemoryError(.notMemory, address: address) }
+        let first = address / Self.pageSize
+        let pageSize = Int(Self.pageSize)
+        for page in first...last / Self.pageSize where !contains(page: page) {
+            throw GuestMemoryError(.notMemory, address: page &* Self.pageSize)
         }
-        return result
+        // Whole pages are read in place; those that are zero stay as they are.
+        var bytes = [UInt8](repeating: 0, count: Int(last / Self.pageSize - first + 1) * pageSize)
+        var page = first
+        do {
+            try bytes.withUnsafeMutableBytes { buffer in
+                while page <= last / Self.pageSize {
+                    let start = Int(page - first) * pageSize
+                    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[start..<start + pageSize])
+                    // The buffer may have been touched all the same.
+                    if try !read(page: page, into: target) { target.initializeMemory(as: UInt8.self, repeating: 0) }
+                    page += 1
+                }
+            }
+        } catch {
+            throw GuestMemoryError(.storage, address: page &* Self.pageSize, cause: "\(error)")
+        }
+        let offset = Int(address % Self.pageSize)
+        return offset == 0 && bytes.count == count ? bytes : Array(bytes[offset..<offset + count])
     }
 
     /// A little-endian integer at a guest-physical address.

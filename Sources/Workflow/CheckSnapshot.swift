@@ -86,6 +86,12 @@ extension Stemma {
         }
     }
 
+    /// The guest's Linux kernel, if it can be found.
+    func linuxKernel(of state: StoredMachineState) throws -> LinuxKernel? {
+        guard let memory = try guestMemory(of: state) else { return nil }
+        return try? LinuxKernel.find(in: memory, processors: state.stream.cpus().map(PagingRegisters.init))
+    }
+
     /// Searches the guest's main memory. Only several CPUs make its log matter.
     private func kernelLog(of state: StoredMachineState) throws -> [KernelLogEvidence]? {
         guard state.stream.cpuCount > 1, let block = state.stream.mainRAM, let root = state.ram[block.idstr] else {

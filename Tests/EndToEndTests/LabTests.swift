@@ -70,6 +70,15 @@ import Testing
         #expect(try await home.stemma("log", "Mini", "--graph").standardOutput.contains("C02"))
     }
 
+    @Test func aKernelInMemoryTellsOfItsCPU() async throws {
+        let home = try await imported("clean")
+        // Nothing was recorded: registers, and what the kernel remembers. The lab's CPU is that of QEMU's translator.
+        let shown = try await home.stemma("cpu", "show", "Mini:booted")
+        for text in ["boot_cpu_data", "AuthenticAMD, family 15 model 107 stepping 1", "ssse3", "sse4.2", "bmi2"] {
+            #expect(shown.standardOutput.contains(text), "\(text)")
+        }
+    }
+
     @Test func anInterruptedImportLeavesNothingBehind() async throws {
         let directory = try await Lab.shared.directory()
         let home = try await MiniGuest.shared.home()

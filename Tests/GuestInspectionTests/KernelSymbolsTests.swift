@@ -1,5 +1,6 @@
 import Foundation
 import GuestInspection
+import TestSupport
 import Testing
 
 /// Symbol tables that are built here as the kernel's build does.
@@ -15,68 +16,10 @@ import Testing
         }
     }
 
-    /// The table's bytes; tokens are the printable characters, and one for "function_".
     static func table(
-        _ symbols: [(String, UInt64)], modern: Bool, form: KernelSymbols.AddressForm, seqs: Bool = true
+        _ symbols: [(String, UInt64)], modern: Bool, form: KernelSymbols.AddressForm
     ) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 0x40)
-        func align() { while bytes.count % 8 != 0 { bytes.append(0) } }
-        func add<Value: FixedWidthInteger>(_ value: Value) {
-            withUnsafeBytes(of: value.littleEndian) { bytes += $0 }
-        }
-        func addAddresses() {
-            align()
-            for (_, address) in symbols {
-                switch form {
-                case .relative: add(UInt32(truncatingIfNeeded: address &- base))
-                case .absolutePerCPU:
-                    add(address < 1 << 31 ? Int32(address) : Int32(truncatingIfNeeded: base &- 1 &- address))
-                }
-            }
-            align()
-            add(base)
-        }
-        func addSeqs() {
-            align()
-            if seqs { for index in symbols.indices { bytes += [0, UInt8(index >> 8 & 255), UInt8(index & 255)] } }
-        }
-        if !modern { addAddresses() }
-        align()
-        add(UInt32(symbols.count))
-        align()
-        let start = bytes.count
-        var markers: [Int] = []
-        for (index, (name, _)) in symbols.enumerated() {
-            if index % 256 == 0 { markers.append(bytes.count - start) }
-            let packed = Array(name.replacing("function_", with: "\u{1}").utf8)
-            if packed.count < 128 {
-                bytes.append(UInt8(packed.count))
-            } else {
-                bytes += [UInt8(packed.count & 0x7f | 0x80), UInt8(packed.count >> 7)]
-            }
-            bytes += packed
-        }
-        align()
-        for marker in markers { add(UInt32(marker)) }
-        if !modern { addSeqs() }
-        align()
-        var index: [UInt16] = []
-        let tokens = bytes.count
-        for token in 0..<256 {
-            index.append(UInt16(bytes.count - tokens))
-            if token == 1 { bytes += Array("function_".utf8) }
-            if (0x20..<0x7f).contains(token) { bytes.append(UInt8(token)) }
-            if token > 0x80 { bytes += Array("unused\(token)".utf8) }
-            bytes.append(0)
-        }
-        align()
-        for offset in index { add(offset) }
-        if modern {
-            addAddresses()
-            addSeqs()
-        }
-        align()
-        return bytes + [UInt8](repeating: 0, count: 64)
+        KernelSymbolTable.bytes(symbols, base: base, modern: modern, absolutePerCPU: form == .absolutePerCPU)
     }
 
     private let kernel = base..<base + (64 << 20)

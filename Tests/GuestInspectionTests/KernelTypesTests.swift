@@ -1,43 +1,12 @@
 import GuestInspection
+import TestSupport
 import Testing
 
 /// Type information that is written by hand.
 @Suite struct KernelTypesTests {
-    /// Writes a section.
-    struct Section {
-        var strings: [UInt8] = [0]
-        var types: [UInt8] = []
-        var count: UInt32 = 0
-
-        mutating func string(_ text: String) -> UInt32 {
-            guard !text.isEmpty else { return 0 }
-            defer { strings += Array(text.utf8) + [0] }
-            return UInt32(strings.count)
-        }
-
-        mutating func words(_ values: [UInt32]) {
-            for value in values { withUnsafeBytes(of: value.littleEndian) { types += $0 } }
-        }
-
-        mutating func type(
-            _ kind: UInt32, _ name: String = "", _ size: UInt32, count items: UInt32 = 0, flag: Bool = false,
-            _ details: [UInt32] = []
-        ) -> UInt32 {
-            words([string(name), (flag ? 1 << 31 : 0) | kind << 24 | items, size] + details)
-            count += 1
-            return count
-        }
-
-        var bytes: [UInt8] {
-            var header = Section()
-            header.words([24, 0, UInt32(types.count), UInt32(types.count), UInt32(strings.count)])
-            return KernelTypes.magic + header.types + types + strings
-        }
-    }
-
     /// struct device { int id; union { long a; void *b; }; struct ops ops; int flags : 3; u8 table[6]; } and more.
-    private func section() -> Section {
-        var section = Section()
+    private func section() -> KernelTypeSection {
+        var section = KernelTypeSection()
         let int = section.type(1, "int", 4, [32])
         let long = section.type(1, "long", 8, [64])
         let void = section.type(2, "", 0)

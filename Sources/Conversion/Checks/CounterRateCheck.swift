@@ -4,12 +4,13 @@ import VMState
 struct CounterRateCheck: SnapshotCheck {
     let id = "C07"
     let title = "Rate of the time stamp counter"
+    var repair: String? { NativeClockRepair.id }
     let explanation = """
         A guest measures once how fast its time stamp counter runs, and believes that for ever. Under KVM the rate is that \
         of the host's CPU (or what tsc-frequency asked for; the section cpu has it in tsc_khz). TCG's counter runs as fast \
         as that of the machine that translates; with -icount it runs at 1 GHz. A guest that goes on at another rate has \
-        clocks that are too fast or too slow by that factor. Nothing in the snapshot can change what the guest measured; the \
-        clock page of kvmclock can be recomputed, and is, where the target's rate is known (C08).
+        clocks that are too fast or too slow by that factor. A Linux kernel can be moved to a clock that does not depend on \
+        the counter (hpet, acpi_pm), if the policy allows repairs.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
@@ -28,11 +29,20 @@ struct CounterRateCheck: SnapshotCheck {
                     section: cpu.section.name, field: path, value: "\(kilohertz) kHz; here \(percent) % of that"))
         }
         guard !evidence.isEmpty else { return [] }
-        return [
-            finding(
-                .warning, "The counter runs at another rate here than where the guest measured it", evidence: evidence,
-                effect: "The guest's clocks run too fast or too slow by that factor; timers come early or late.",
-                remedy: "Resume on a machine of the same clock rate, or let the guest measure again by a reboot.")
-        ]
+        let source = context.clockSource()
+        if let source, !["tsc", "kvm-clock"].contains(source.name) {
+            return [
+                finding(
+                    .note, "The counter runs at another rate here, but the kernel keeps time by \(source.name)",
+                    evidence: evidence + [source.evidence], effect: "Short delays are too long or too short.",
+                    remedy: "Nothing to do.")
+            ]
+        }
+        var finding = finding(
+            .warning, "The counter runs at another rate here than where the guest measured it", evidence: evidence,
+            effect: "The guest's clocks run too fast or too slow by that factor; timers come early or late.",
+            remedy: "Resume on a machine of the same clock rate, or let the guest measure again by a reboot.")
+        if source != nil { finding.fix = NativeClockRepair.id }
+        return [finding]
     }
 }

@@ -14,7 +14,7 @@ struct CPUEvidence: Sendable {
 
     init(_ context: CheckContext) throws(VMStateError) {
         self.context = context
-        inferred = try InferredFingerprint(context.stream)
+        inferred = try InferredFingerprint(context.stream, kernel: context.kernel)
     }
 
     /// Whether the guest's CPU had a feature, by QEMU's name; nil if that is not known.

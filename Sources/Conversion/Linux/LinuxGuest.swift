@@ -7,13 +7,20 @@ package struct LinuxGuest {
     package var snapshot: EditableSnapshot
     /// The CPUs as they are in the stream.
     let cpus: [CPUSection]
+    /// Where the CPUs' time stamp counters go on.
+    let counters: [UInt64]
+    /// Counts of the target's time stamp counter a second, where that is known.
+    let targetTicksPerSecond: Double?
     private let original: LinuxKernel
     private var known: [String: [KernelSymbols.Symbol]] = [:]
 
-    init(kernel: LinuxKernel, snapshot: EditableSnapshot) throws(VMStateError) {
+    /// - Parameter context: the snapshot as it was before any fix, and the target.
+    init(kernel: LinuxKernel, snapshot: EditableSnapshot, context: CheckContext) throws(VMStateError) {
         original = kernel
         self.snapshot = snapshot
         cpus = try snapshot.stream.cpus()
+        counters = try GuestCounters(context).values
+        targetTicksPerSecond = context.targetTicksPerSecond
     }
 
     mutating func repair(_ id: String, with repair: some LinuxRepair) throws -> [StreamChange] {
@@ -67,6 +74,14 @@ package struct LinuxGuest {
                 "\(structure).\(path) has \(field.size.map(String.init) ?? "no") bytes in this kernel, not \(size)")
         }
         return field.offset
+    }
+
+    /// Bytes of a structure.
+    func size(_ structure: String) throws(FixRefusal) -> UInt64 {
+        guard let size = original.types?.size(ofStructure: structure) else {
+            throw FixRefusal("the size of struct \(structure) is not known in this kernel (\(original.release))")
+        }
+        return UInt64(size)
     }
 
     /// The value of an enumerator.

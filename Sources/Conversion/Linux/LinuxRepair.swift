@@ -14,7 +14,7 @@ extension LinuxRepair {
         guard let kernel = context.kernel else {
             throw FixRefusal("no Linux kernel was found in the guest's memory")
         }
-        var guest = try LinuxGuest(kernel: kernel, snapshot: snapshot)
+        var guest = try LinuxGuest(kernel: kernel, snapshot: snapshot, context: context)
         let changes = try guest.repair(Self.id, with: self)
         snapshot = guest.snapshot
         return changes
@@ -26,7 +26,7 @@ package enum LinuxRepairs {
     /// By their ids; they are among ``SnapshotFixes`` as well.
     package static let all: [String: any LinuxRepair] = [
         LAPICOneShotRepair.id: LAPICOneShotRepair(), XAPICRepair.id: XAPICRepair(),
-        NativeIPIRepair.id: NativeIPIRepair(),
+        NativeIPIRepair.id: NativeIPIRepair(), NativeClockRepair.id: NativeClockRepair(),
     ]
 
     /// Why a repair would refuse, or nil if it can be applied.

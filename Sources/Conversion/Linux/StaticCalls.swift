@@ -22,11 +22,19 @@ extension LinuxGuest {
             }
             targets.append(("apic_call_\(member)", symbol.address, target))
         }
+        try setStaticCalls(targets)
+    }
+
+    /// Makes a static call reach a function.
+    mutating func setStaticCall(_ name: String, to target: UInt64) throws {
+        try setStaticCalls([(name, symbol("__SCK__\(name)"), target)])
+    }
+
+    private mutating func setStaticCalls(_ targets: [(name: String, key: UInt64, target: UInt64)]) throws {
         let sites = try staticCallSites(keys: Set(targets.map(\.key)))
         for (name, key, target) in targets {
             let old: UInt64 = try read(key)
             guard old != target else { continue }
-            guard target != 0 else { throw FixRefusal("the driver has no function for the static call \(name)") }
             try write(target, to: key, "static call \(name)")
             for place in try sites[key, default: []] + [symbol("__SCT__\(name)")] {
                 try retarget(place, from: old, to: target, name)
@@ -34,17 +42,35 @@ extension LinuxGuest {
         }
     }
 
-    /// Changes where a call or jump goes.
+    /// Changes where a call or jump goes. One without a function is a NOP in the place of a call, and a return in that of a jump.
     private mutating func retarget(_ place: UInt64, from old: UInt64, to target: UInt64, _ name: String) throws {
         let code = try bytes(place, 5)
-        let displacement = try read(place &+ 1, as: UInt32.self)
+        let displacement = (1...4).reduce(UInt32(0)) { $0 | UInt32(code[$1]) << UInt32(8 * $1 - 8) }
         let current = place &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: displacement)))
-        guard code[0] == 0xe8 || code[0] == 0xe9, current == old else {
-            throw FixRefusal("the code at \(hex(place)) is not the static call \(name) that the kernel's table names")
+        let isCall: Bool
+        switch code[0] {
+        case 0xe8 where old != 0 && current == old: isCall = true
+        case 0xe9 where old != 0 && current == old: isCall = false
+        case 0x0f where old == 0 && code == Self.noCall: isCall = true
+        case 0xc3 where old == 0: isCall = false
+        // A return by way of a thunk, against speculation.
+        case 0xe9 where old == 0 && kernel.name(at: current)?.hasSuffix("return_thunk") == true: isCall = false
+        default:
+            throw FixRefusal(
+                "the code at \(hex(place)) is not the static call \(name) that the kernel's table names")
         }
-        try write(
-            UInt32(truncatingIfNeeded: target &- place &- 5), to: place &+ 1, "static call \(name) at \(hex(place))")
+        let new: [UInt8]
+        if target == 0 {
+            new = isCall ? Self.noCall : FunctionEntry.emptyBody
+        } else {
+            let distance = UInt32(truncatingIfNeeded: target &- place &- 5)
+            new = [isCall ? 0xe8 : 0xe9] + (0..<4).map { UInt8(truncatingIfNeeded: distance >> UInt32(8 * $0)) }
+        }
+        try write(new, to: place, "static call \(name) at \(hex(place))")
     }
+
+    /// The NOP of five bytes that stands for a call of nothing.
+    private static let noCall: [UInt8] = [0x0f, 0x1f, 0x44, 0x00, 0x00]
 
     /// The places in the code that call through some keys.
     private mutating func staticCallSites(keys: Set<UInt64>) throws -> [UInt64: [UInt64]] {

@@ -15,7 +15,8 @@ extension KernelSymbols {
             else { continue }
             self.init(
                 count: names.count, base: addresses.base, form: addresses.form, names: names.bytes,
-                tokens: tokens.texts, markers: names.markers, offsets: addresses.offsets)
+                tokens: tokens.texts, places: names.places, offsets: addresses.offsets,
+                index: NameIndex(names: names.bytes, places: names.places, tokens: tokens.texts))
             return
         }
         return nil
@@ -65,7 +66,8 @@ extension KernelSymbols {
         /// Offset of the number of symbols, which stands before the names.
         let countOffset: Int
         let bytes: ArraySlice<UInt8>
-        let markers: [Int]
+        /// Offset of each name.
+        let places: [UInt32]
 
         init?(_ table: ByteTable, before end: Int) {
             // The number stands alone in eight bytes; the names that follow it decide. Candidates that fail do so within a few
@@ -80,7 +82,7 @@ extension KernelSymbols {
                     count = Int(value)
                     countOffset = place
                     bytes = names.bytes
-                    markers = names.markers
+                    places = names.places
                     return
                 }
                 if budget <= 0 { return nil }
@@ -91,12 +93,12 @@ extension KernelSymbols {
 
         private static func walk(
             _ table: ByteTable, count: Int, from start: Int, to end: Int, _ budget: inout Int
-        ) -> (bytes: ArraySlice<UInt8>, markers: [Int])? {
+        ) -> (bytes: ArraySlice<UInt8>, places: [UInt32])? {
             let all = table.bytes[start..<end]
-            var markers: [Int] = []
+            var places: [UInt32] = []
             var position = start
-            for index in 0..<count {
-                if index % 256 == 0 { markers.append(position - start) }
+            for _ in 0..<count {
+                places.append(UInt32(position - start))
                 budget -= 1
                 guard budget > 0, let (length, first) = KernelSymbols.header(all, position), length > 0,
                     first + length <= end
@@ -104,11 +106,11 @@ extension KernelSymbols {
                 position = first + length
             }
             var marker = KernelSymbols.aligned(position)
-            for expected in markers {
-                guard let value = table.u32(marker), Int(value) == expected, marker + 4 <= end else { return nil }
+            for index in stride(from: 0, to: count, by: 256) {
+                guard let value = table.u32(marker), value == places[index], marker + 4 <= end else { return nil }
                 marker += 4
             }
-            return (table.bytes[start..<position], markers)
+            return (table.bytes[start..<position], places)
         }
     }
 

@@ -29,10 +29,12 @@ package struct KernelSymbols: Sendable {
     let names: ArraySlice<UInt8>
     /// What each token stands for.
     let tokens: [[UInt8]]
-    /// Offset of every 256th name.
-    let markers: [Int]
+    /// Offset of each name in `names`.
+    let places: [UInt32]
     /// Offsets as stored.
     let offsets: [UInt32]
+    /// Where to look for a name.
+    let index: NameIndex
 
     /// Address of a symbol by its number.
     package func address(_ index: Int) -> UInt64 {
@@ -56,50 +58,42 @@ package struct KernelSymbols: Sendable {
         return (first & 0x7f | Int(names[position + 1]) << 7, position + 2)
     }
 
-    /// Calls `body` for all symbols in order of the table with the expanded name, the letter first. Ends early if it returns false.
-    func forEachName(_ body: (_ index: Int, _ name: borrowing [UInt8]) -> Bool) {
-        var position = names.startIndex
-        var name: [UInt8] = []
-        for index in 0..<count {
-            guard let (length, start) = Self.header(names, position), start + length <= names.endIndex else { return }
-            name.removeAll(keepingCapacity: true)
-            for byte in names[start..<start + length] { name += tokens[Int(byte)] }
-            guard body(index, name) else { return }
-            position = start + length
-        }
+    /// The expanded name of a symbol, the letter first; empty beyond the end.
+    func expanded(_ index: Int) -> [UInt8] {
+        guard places.indices.contains(index),
+            let (length, start) = Self.header(names, names.startIndex + Int(places[index])),
+            start + length <= names.endIndex
+        else { return [] }
+        return names[start..<start + length].flatMap { tokens[Int($0)] }
     }
 
-    /// All symbols of some names, in one pass over the table. Static functions of different files may share a name.
+    /// All symbols of some names, in order of the table. Static functions of different files may share a name.
     package func symbols(named wanted: Set<String>) -> [String: [Symbol]] {
-        let keys = Dictionary(uniqueKeysWithValues: wanted.map { (Array($0.utf8), $0) })
-        let lengths = Set(keys.keys.map(\.count))
         var result: [String: [Symbol]] = [:]
-        forEachName { index, name in
-            guard let kind = name.first, lengths.contains(name.count - 1),
-                let text = keys[Array(name.dropFirst())]
-            else { return true }
-            result[text, default: []].append(
-                Symbol(name: text, kind: Character(UnicodeScalar(kind)), address: address(index)))
-            return true
+        for name in wanted {
+            let found = symbols(named: name)
+            if !found.isEmpty { result[name] = found }
         }
         return result
     }
 
-    /// All symbols whose names begin with a text.
+    /// All symbols of a name, in order of the table.
+    package func symbols(named name: String) -> [Symbol] {
+        let text = Array(name.utf8)
+        return index.candidates(text).compactMap { candidate in
+            let full = expanded(candidate)
+            guard let kind = full.first, full.dropFirst().elementsEqual(text) else { return nil }
+            return Symbol(name: name, kind: Character(UnicodeScalar(kind)), address: address(candidate))
+        }
+    }
+
+    /// All symbols whose names begin with a text. Expands every name.
     package func symbols(withPrefix prefix: String) -> [Symbol] {
         let text = Array(prefix.utf8)
-        var result: [Symbol] = []
-        forEachName { index, name in
-            guard let kind = name.first, name.count > text.count, name[1..<1 + text.count].elementsEqual(text) else {
-                return true
-            }
-            result.append(
-                Symbol(
-                    name: String(decoding: name.dropFirst(), as: UTF8.self), kind: Character(UnicodeScalar(kind)),
-                    address: address(index)))
-            return true
+        return (0..<count).compactMap { candidate in
+            let full = expanded(candidate)
+            return full.dropFirst().starts(with: text) ? symbol(full, candidate) : nil
         }
-        return result
     }
 
     /// The symbol at or before an address, with the distance from it; nil before the first symbol.
@@ -120,15 +114,9 @@ package struct KernelSymbols: Sendable {
     }
 
     /// A symbol by its number.
-    package func symbol(_ index: Int) -> Symbol? {
-        guard (0..<count).contains(index), index / 256 < markers.count else { return nil }
-        var position = names.startIndex + markers[index / 256]
-        for _ in 0..<index % 256 {
-            guard let (length, start) = Self.header(names, position) else { return nil }
-            position = start + length
-        }
-        guard let (length, start) = Self.header(names, position), start + length <= names.endIndex else { return nil }
-        let name = names[start..<start + length].flatMap { tokens[Int($0)] }
+    package func symbol(_ index: Int) -> Symbol? { symbol(expanded(index), index) }
+
+    private func symbol(_ name: [UInt8], _ index: Int) -> Symbol? {
         guard let kind = name.first else { return nil }
         return Symbol(
             name: String(decoding: name.dropFirst(), as: UTF8.self), kind: Character(UnicodeScalar(kind)),

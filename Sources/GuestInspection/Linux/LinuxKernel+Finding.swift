@@ -18,13 +18,16 @@ extension LinuxKernel {
             for root in [registers.cr3, registers.cr3 & ~0x1000] {
                 let pages = PageTables(memory: cached, root: root, levels: registers.levels)
                 guard tried.insert([pages.root, UInt64(pages.levels)]).inserted else { continue }
-                if let kernel = try find(pages, entry: registers.lstar) { return kernel.reading(memory) }
+                if let kernel = try find(pages, in: memory, entry: registers.lstar) { return kernel.reading(memory) }
             }
         }
         return nil
     }
 
-    private static func find(_ pages: PageTables, entry: UInt64) throws(GuestMemoryError) -> LinuxKernel? {
+    /// - Parameter memory: the same as that of the page tables, for long runs that shall not go through its cache.
+    private static func find(
+        _ pages: PageTables, in memory: any GuestMemory, entry: UInt64
+    ) throws(GuestMemoryError) -> LinuxKernel? {
         guard let code = try pages.translate(entry), code.isExecutable else { return nil }
         // The image is contiguous in physical memory; whatever else is mapped here lies elsewhere.
         let distance = entry &- code.address
@@ -36,7 +39,7 @@ extension LinuxKernel {
             image.filter { !$0.isExecutable && !$0.isWritable } + image.filter { !$0.isExecutable && $0.isWritable }
             + image.filter(\.isExecutable)
         for run in order {
-            let bytes = try pages.memory.bytes(at: run.physical, count: Int(min(run.length, maximumRun)))
+            let bytes = try memory.bytes(at: run.physical, count: Int(min(run.length, maximumRun)))
             guard let symbols = KernelSymbols(searching: bytes, kernel: kernel) else { continue }
             let wanted = symbols.symbols(named: ["linux_banner", "__start_BTF", "__stop_BTF"])
             guard let banner = wanted["linux_banner"]?.first, kernel.contains(banner.address) else { continue }

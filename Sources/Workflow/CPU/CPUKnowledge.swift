@@ -62,8 +62,8 @@ extension Stemma {
     func remembered<Value: Codable>(
         _ what: String, of installation: QEMUInstallation, _ find: () async throws -> Value
     ) async throws -> Value {
-        guard let program = FileManager.default.contents(atPath: installation.system) else { return try await find() }
-        let key = Digest(of: Array(installation.system.utf8) + Array(what.utf8) + Digest(of: Array(program)).bytes)
+        guard let program = ProgramDigest.of(installation.system) else { return try await find() }
+        let key = Digest(of: Array(installation.system.utf8) + Array(what.utf8) + program.bytes)
         let path = home.cache + "/cpu/" + String(key.hex.prefix(32)) + ".json"
         if let data = FileManager.default.contents(atPath: path),
             let value = try? JSONDecoder().decode(Value.self, from: data)
@@ -136,7 +136,8 @@ extension Stemma {
 
     /// What a snapshot itself proves, completed by the definition of the model that it is said to have run on.
     private func inferredFingerprint(of origin: NamedCommit) async throws -> CPUFingerprint {
-        var fingerprint = try InferredFingerprint(machineState(of: origin).stream).fingerprint
+        let state = try machineState(of: origin)
+        var fingerprint = try InferredFingerprint(state.stream, kernel: linuxKernel(of: state)).fingerprint
         guard let cpu = origin.commit.attributes[Attribute.cpu], !cpu.isEmpty,
             let model = try? await modelCatalog().fingerprint(of: CPUArgument(cpu))
         else { return fingerprint }
