@@ -139,6 +139,12 @@ import Testing
         // What an imported stream proves is inferred.
         let stream = home.path + "/exported/"
         try await home.stemma("vm", "export", "Mini:early", stream)
+        // A directory keeps what the guest saw, in a form that is an operand of its own.
+        let file: Description = try decode(try await home.stemma("cpu", "show", stream + "cpu.json", "--json"))
+        #expect(file.all == running.all)
+        try await home.stemma("vm", "import", stream, "--name", "Back")
+        let back: Description = try decode(try await home.stemma("cpu", "show", "Back:early", "--json"))
+        #expect(back.fingerprint.source.kind == "qemu-cpu" && back.all == running.all)
         let qcow2 = try #require(
             try FileManager.default.contentsOfDirectory(atPath: stream).first { $0.hasSuffix(".qcow2") })
         try await home.stemma(
