@@ -120,7 +120,7 @@ let package = Package(
                 "VMState",
             ]),
         tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
-        tests("EndToEnd", ["stemma"]),
+        tests("EndToEnd", ["stemma", "CPUModel", "Conversion", "GuestInspection", "VMState"]),
     ]
 )
 

@@ -8,8 +8,9 @@ struct CounterRateCheck: SnapshotCheck {
         A guest measures once how fast its time stamp counter runs, and believes that for ever. Under KVM the rate is that \
         of the host's CPU (or what tsc-frequency asked for; the section cpu has it in tsc_khz). TCG's counter runs as fast \
         as that of the machine that translates; with -icount it runs at 1 GHz. A guest that goes on at another rate has \
-        clocks that are too fast or too slow by that factor. Nothing in the snapshot can change what the guest measured; the \
-        clock page of kvmclock can be recomputed, and is, where the target's rate is known (C08).
+        clocks that are too fast or too slow by that factor. No fix changes that: what the guest measured is spread over its \
+        kernel, and the page of kvmclock keeps the factor of KVM's rate (the fix of C08 moves its starting point only). \
+        Looked at where the stream has tsc_khz and this machine's rate is known.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
