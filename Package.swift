@@ -129,7 +129,7 @@ let package = Package(
                 "VMState",
             ]),
         tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
-        tests("EndToEnd", []),
+        tests("EndToEnd", ["CPUModel", "Conversion", "GuestInspection", "VMState"]),
     ]
 )
 

@@ -124,6 +124,12 @@ import Testing
         let running: Description = try decode(live)
         #expect(running.fingerprint.source.kind == "qemu-cpu" && running.fingerprint.source.cpu == "Westmere,-aes")
         #expect(running.all.contains("sse4.2") && !running.all.contains("aes"))
+        // Of a kernel that runs: the firmware alone has switched on nothing from which a CPU could be inferred.
+        let runs = try FileManager.default.contentsOfDirectory(atPath: home.path + "/runs").filter { $0.hasPrefix("r") }
+        let console = home.path + "/runs/\(try #require(runs.first))/serial.log"
+        for _ in 0..<1200 where (try? String(contentsOfFile: console, encoding: .utf8))?.contains("READY") != true {
+            try await Task.sleep(for: .milliseconds(100))
+        }
         try await home.stemma("snapshot", "save", "Mini", "early")
         run.signal(SIGINT)
         _ = await run.wait()
@@ -139,6 +145,12 @@ import Testing
         // What an imported stream proves is inferred.
         let stream = home.path + "/exported/"
         try await home.stemma("vm", "export", "Mini:early", stream)
+        // A directory keeps what the guest saw, in a form that is an operand of its own.
+        let file: Description = try decode(try await home.stemma("cpu", "show", stream + "cpu.json", "--json"))
+        #expect(file.all == running.all)
+        try await home.stemma("vm", "import", stream, "--name", "Back")
+        let back: Description = try decode(try await home.stemma("cpu", "show", "Back:early", "--json"))
+        #expect(back.fingerprint.source.kind == "qemu-cpu" && back.all == running.all)
         let qcow2 = try #require(
             try FileManager.default.contentsOfDirectory(atPath: stream).first { $0.hasSuffix(".qcow2") })
         try await home.stemma(

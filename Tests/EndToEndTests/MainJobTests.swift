@@ -39,6 +39,12 @@ import Testing
         let resumed = try await home.stemma("run", "Mini:prepared", "prep", "--headless", "--until", "tick")
         #expect(!resumed.standardOutput.contains("Linux version"))
 
+        // Whoever looks on hears that its kernel's clock goes on.
+        let watched = try home.start("run", "Mini:prepared", "prep", "--headless", "--watch", "4", "--verbose")
+        try await watched.waitForStandardError("jiffies went on by")
+        watched.signal(SIGINT)
+        _ = await watched.wait()
+
         try await home.stemma("run", "Mini:prepared", "sym", "--expname", "First")
         let shown = try await home.stemma("experiment", "show", "First", "--json")
         let experiment = try JSONDecoder().decode(Experiment.self, from: Data(shown.standardOutput.utf8))

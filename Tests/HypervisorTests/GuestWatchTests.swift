@@ -7,7 +7,7 @@ import Testing
 @Suite struct GuestWatchTests {
     /// Resumes a guest that printed READY, and watches it.
     private func observe(
-        _ kernel: [UInt8], for limit: Duration,
+        _ kernel: [UInt8], for limit: Duration, clock: GuestWatch.Clock? = nil,
         then done: (GuestObservation, QEMUProcess) async throws -> Void = { _, _ in }
     ) async throws -> GuestObservation {
         var result: GuestObservation?
@@ -28,7 +28,10 @@ import Testing
             try await qemu.resume(from: .file(path), thenRun: false)
             let watch = try await GuestWatch.begin(qemu)
             try await qemu.monitor.continueGuest()
+            // As where it is found only after the guest went on.
+            let finding = Task { if let clock { watch.follow(clock) } }
             let observation = try await watch.observe(for: limit)
+            await finding.value
             try await watch.end(observation)
             #expect(!FileManager.default.fileExists(atPath: qemu.run.paths.interruptLog))
             try await done(observation, qemu)
@@ -47,6 +50,20 @@ import Testing
         #expect(observation.cpus.count == 1)
         #expect(observation.cpus[0].apic != nil)
         #expect(observation.text.contains("lives"))
+    }
+
+    @Test func theGuestsClockIsWatchedFromWhenItIsKnown() async throws {
+        // The BIOS counts timer interrupts there, 18 a second.
+        let going = GuestWatch.Clock(name: "ticks of the BIOS", address: 0x46c)
+        let living = try await observe(TestGuest.kernel, for: .seconds(3), clock: going)
+        let clock = try #require(living.clock)
+        #expect(clock.seconds >= 1 && clock.seconds <= living.seconds && clock.last > clock.first)
+        #expect(living.verdict == .alive)
+        #expect(living.text.contains("ticks of the BIOS went on by"))
+        // Interrupts come, and still nothing moves on.
+        let standing = GuestWatch.Clock(name: "nothing", address: 0x6000)
+        let dead = try await observe(TestGuest.kernel, for: .seconds(3), clock: standing)
+        #expect(dead.verdict == .clockStands)
     }
 
     @Test func aGuestThatHaltsForEverIsSilent() async throws {

@@ -101,11 +101,15 @@ import Testing
         #expect(seen.verdict == .spinning && seen.text.contains("only one interrupt"))
         seen.interrupts = [236: 100]
         #expect(seen.verdict == .alive)
-        seen.clock = .init(name: "jiffies_64", first: 7, last: 7)
+        seen.clock = .init(name: "jiffies_64", first: 7, last: 7, seconds: 9)
         #expect(seen.verdict == .clockStands)
         // An interrupt that was under way, and none after it.
         seen.clock?.last = 12
         #expect(seen.verdict == .clockStands && seen.text.contains("went on by 5 only"))
+        // A clock that was found too late says nothing.
+        seen.clock?.seconds = 0.5
+        #expect(seen.verdict == .alive)
+        seen.clock?.seconds = 9
         seen.clock?.last = 2507
         #expect(seen.verdict == .alive)
         // A few of a program are its own affair; one of the kernel is not, unless it is UD2.

@@ -9,8 +9,9 @@ struct ClockPageCheck: SnapshotCheck {
         A guest with kvmclock reads time from a page that KVM fills: a counter value, the time at that counter, and a factor. \
         TCG never writes to that page. What it says stays true as long as the counter goes on without a jump (C06) and at the \
         same rate (C07). Two states of the page are deadly: an odd version means that KVM is writing, and readers wait for \
-        ever; and a counter value ahead of the counter makes the difference wrap around. The fix writes the page anew for the \
-        counter with which the snapshot goes on, so that readers see the same time as before.
+        ever; and a counter value ahead of the counter makes the difference wrap around. The fix writes a page in such a state \
+        anew for the counter with which the snapshot goes on, so that readers see the same time as before; its factor, and \
+        pages that are in order, stay as they are.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {

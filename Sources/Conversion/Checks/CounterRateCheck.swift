@@ -10,7 +10,8 @@ struct CounterRateCheck: SnapshotCheck {
         of the host's CPU (or what tsc-frequency asked for; the section cpu has it in tsc_khz). TCG's counter runs as fast \
         as that of the machine that translates; with -icount it runs at 1 GHz. A guest that goes on at another rate has \
         clocks that are too fast or too slow by that factor. A Linux kernel can be moved to a clock that does not depend on \
-        the counter (hpet, acpi_pm), if the policy allows repairs.
+        the counter (hpet, acpi_pm), if the policy allows repairs; the page of kvmclock keeps the factor of KVM's rate (the \
+        fix of C08 moves its starting point only). Looked at where the stream has tsc_khz and this machine's rate is known.
         """
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {

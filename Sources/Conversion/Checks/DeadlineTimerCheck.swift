@@ -7,8 +7,9 @@ struct DeadlineTimerCheck: SnapshotCheck {
     let explanation = """
         Where the CPU offers it, Linux runs the local APIC's timer in TSC-deadline mode: it writes the counter value of the \
         next interrupt to MSR 0x6e0. TCG, up to QEMU 10.0 at least, ignores that MSR. The interrupt never comes; a guest that \
-        is idle hangs in HLT, one that is busy never switches tasks. The snapshot alone cannot be changed to another mode, \
-        because the kernel's driver goes on writing deadlines.
+        is idle hangs in HLT, one that is busy never switches tasks. Changing the mode in the APIC's section does not help, \
+        because the kernel's driver goes on writing deadlines; the repair for Linux, where the policy allows it, changes the \
+        driver in memory as well.
         """
     var repair: String? { LAPICOneShotRepair.id }
 

@@ -8,29 +8,22 @@ struct DeviceSetCheck: SnapshotCheck {
     let explanation = """
         A stream is a list of device sections. QEMU looks each one up, by its name and number, among the devices of the \
         machine that it was started with, and refuses the whole stream at the first that it does not find ("Unknown savevm \
-        section or instance"). A device of the machine that the stream lacks is worse: it keeps its reset state, and nobody \
-        is told. So the number of CPUs, and every device with its place on the bus, have to be the same. The CPUs are \
-        counted in the sections cpu, cpu_common and apic.
+        section or instance"). A device of the machine that the stream lacks keeps its reset state, and nobody is told. So \
+        the number of CPUs, and every device with its place on the bus, have to be the same. Looked at are the number of CPUs \
+        (sections cpu, cpu_common and apic) and the number of devices of each model, against the arguments with which the VM \
+        runs; their places are not compared.
         """
 
     /// Sections that the chipset, the firmware and the migration code of a PC bring along.
     private static let builtIn: Set<String> = [
         "timer", "cpu_common", "cpu", "apic", "kvm-tpr-opt", "kvmclock", "fw_cfg", "PCIHost", "PCIBUS", "dma", "i8259",
         "ioapic", "hpet", "mc146818rtc", "i8254", "pcspk", "serial", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92",
-        "i2c_bus", "acpi_build", "globalstate", "slirp", "dirty-bitmap", "vmgenid", "cpuhp", "smbus-eeprom", "fdc",
+        "i2c_bus", "acpi_build", "globalstate", "slirp", "dirty-bitmap", "cpuhp", "smbus-eeprom", "fdc",
         "parallel_isa", "acpi-ged", "tpm_tis",
     ]
-    /// Models of PCI functions that a machine without further arguments has.
+    /// Models of PCI functions that a machine without further arguments has. Disks have a check of their own (C37).
     private static let builtInFunctions: Set<String> = [
-        "I440FX", "PIIX3", "ide", "piix4_pm", "virtio-blk", "mch", "ICH9LPC", "ich9_ahci", "ahci", "ich9_smb",
-    ]
-    /// Models that exist only where somebody asked for them, with the argument.
-    private static let optional: [String: String] = [
-        "vga": "-device VGA", "cirrus_vga": "-device cirrus-vga", "qxl": "-device qxl", "e1000": "-device e1000",
-        "e1000e": "-device e1000e", "virtio-net": "-device virtio-net-pci", "virtio-scsi": "-device virtio-scsi-pci",
-        "virtio-rng": "-device virtio-rng-pci", "virtio-balloon": "-device virtio-balloon-pci",
-        "virtio-console": "-device virtio-serial-pci", "rtl8139": "-device rtl8139", "nvme": "-device nvme",
-        "xhci": "-device qemu-xhci", "uhci": "-device piix3-usb-uhci", "virtio-gpu": "-device virtio-gpu-pci",
+        "I440FX", "PIIX3", "ide", "piix4_pm", "virtio-blk", "mch", "ICH9LPC", "ich9_smb",
     ]
 
     func run(_ context: CheckContext) throws(VMStateError) -> [Finding] {
@@ -53,41 +46,63 @@ struct DeviceSetCheck: SnapshotCheck {
                     effect: "QEMU refuses it: Unknown savevm section or instance 'cpu_common' \(launch.cpus).",
                     remedy: "Convert the snapshot: the number of CPUs is set."))
         }
-        return findings + strangers(context)
+        return findings + others(context)
     }
 
-    /// Devices that stemma's machines do not have of themselves.
-    private func strangers(_ context: CheckContext) -> [Finding] {
-        guard let launch = context.launch else { return [] }
-        var certain: [Finding.Evidence] = []
-        var doubtful: [Finding.Evidence] = []
+    /// Devices that stemma's machines do not have of themselves, compared with the command line's further arguments.
+    private func others(_ context: CheckContext) -> [Finding] {
+        guard let launch = context.launch, let asked = OptionalDevices.counts(launch.arguments) else { return [] }
+        var known: [String: [DeviceSection]] = [:]
+        var unknown: [DeviceSection] = []
         for device in context.stream.devices {
-            let parts = device.idstr.split(separator: "/")
-            guard let model = parts.last.map(String.init), parts.count > 1 || !Self.builtIn.contains(model),
-                !Self.builtInFunctions.contains(model), !Self.builtIn.contains(model)
-            else { continue }
-            let arguments = launch.arguments
-            if let option = Self.optional[model] {
-                let word = option.split(separator: " ").last.map(String.init) ?? model
-                guard !arguments.contains(where: { $0.hasPrefix(word) || $0.contains("vga") }) else { continue }
-                certain.append(
-                    Finding.Evidence(section: device.name, value: "\(device.payload.count) bytes; \(option)"))
-            } else if arguments.isEmpty {
-                doubtful.append(Finding.Evidence(section: device.name, value: "\(device.payload.count) bytes"))
+            guard let model = device.idstr.split(separator: "/").last.map(String.init) else { continue }
+            if OptionalDevices.models[model] != nil {
+                // Q35's own.
+                if model == "ich9_ahci", device.idstr.hasPrefix("0000:00:1f.2") { continue }
+                known[model, default: []].append(device)
+            } else if !Self.builtIn.contains(model), !Self.builtInFunctions.contains(model) {
+                unknown.append(device)
             }
         }
-        guard !certain.isEmpty || !doubtful.isEmpty else { return [] }
-        let isKnown = !certain.isEmpty
+        let missing = known.sorted { $0.key < $1.key }.flatMap { model, devices in
+            devices.dropFirst(asked[model] ?? 0).map {
+                Finding.Evidence(
+                    section: $0.name,
+                    value: "\($0.payload.count) bytes; -device \(OptionalDevices.device(of: model))")
+            }
+        }
+        let surplus = asked.sorted { $0.key < $1.key }.filter { $0.value > known[$0.key]?.count ?? 0 }
+        // Whoever gave arguments may have given these devices too.
+        let doubtful = launch.arguments.isEmpty ? unknown : []
         return [
-            finding(
-                isKnown ? .fatal : .warning,
-                isKnown
-                    ? "The command line lacks devices that the snapshot has"
-                    : "The snapshot has devices beyond those of a bare machine",
-                evidence: certain + doubtful,
-                effect: "QEMU refuses the snapshot if it is started without one of them.",
-                remedy: "Give the VM the same devices at the same places ('run --qemu-opt' when it boots), "
-                    + "or take the snapshot of a machine without them.")
-        ]
+            missing.isEmpty
+                ? nil
+                : finding(
+                    .fatal, "The command line lacks devices that the snapshot has", evidence: missing,
+                    effect: "QEMU refuses the snapshot: Unknown savevm section or instance.", remedy: Self.remedy),
+            doubtful.isEmpty
+                ? nil
+                : finding(
+                    .warning, "The snapshot has devices beyond those of a bare machine",
+                    evidence: doubtful.map {
+                        Finding.Evidence(section: $0.name, value: "\($0.payload.count) bytes")
+                    },
+                    effect: "QEMU refuses the snapshot if it is started without one of them.", remedy: Self.remedy),
+            surplus.isEmpty
+                ? nil
+                : finding(
+                    .warning, "The command line has devices that the snapshot lacks",
+                    evidence: surplus.map {
+                        Finding.Evidence(
+                            section: "command line", field: "-device \(OptionalDevices.device(of: $0.key))",
+                            value: "\($0.value), in the snapshot \(known[$0.key]?.count ?? 0)")
+                    },
+                    effect: "They are there in their reset state, and the guest knows nothing of them.",
+                    remedy: "Take them off the command line, or boot the guest with them and take the snapshot anew."),
+        ].compactMap(\.self)
     }
+
+    private static let remedy =
+        "Give the VM the same devices at the same places ('run --qemu-opt' when it boots), "
+        + "or take the snapshot of a machine without them."
 }

@@ -33,7 +33,7 @@ struct HiddenFlagsCheck: SnapshotCheck {
                 .fixable,
                 "Derived flags do not fit the control registers: \(wrong.map(\.name).joined(separator: ", "))",
                 evidence: evidence, effect: wrong.map { "\($0.name): \($0.effect)" }.joined(separator: "; ") + ".",
-                remedy: "Convert the snapshot: the flags are computed from CR4, XCR0 and EFER.")
+                remedy: "Convert the snapshot: the flags are computed from CR4, XCR0, EFER and BNDCFG.")
         ]
     }
 }

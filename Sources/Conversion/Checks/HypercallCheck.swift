@@ -8,7 +8,8 @@ struct HypercallCheck: SnapshotCheck {
     let explanation = """
         A Linux guest with several CPUs that runs on KVM sends IPIs, wakes spinning CPUs and yields by hypercalls (VMCALL or \
         VMMCALL), if KVM offers that. TCG has no hypercalls: the instruction raises #UD in the kernel, in the middle of an \
-        interrupt, and the guest resets or panics. The kernel says in its log, which is in RAM, what it has set up.
+        interrupt, and the guest resets or panics. Where the kernel is found in RAM, its function pointers tell what it has \
+        set up; else its log does, as far as it is still in RAM.
         """
     var repair: String? { NativeIPIRepair.id }
 

@@ -7,9 +7,10 @@ struct TargetCPUModelCheck: SnapshotCheck {
     var fix: String? { SetCPUModel.id }
     let explanation = """
         A stream carries no CPUID: the command line decides what the guest's CPU says of itself after it was moved. TCG knows \
-        no model "host", and ignores what only KVM understands. The converted snapshot keeps the model where the target has \
-        it; for "host", and where the guest's model is not known, it gets everything that the target can do, because a guest \
-        may use any feature that it saw when it booted.
+        no model "host", and ignores what only KVM understands. The converted snapshot keeps a model with a name, without \
+        what only KVM understands; what the model has and TCG lacks, TCG leaves out with a warning. For "host", and where the \
+        guest's model is not known, it gets everything that the target can do ("max"), because a guest may use any feature \
+        that it saw when it booted. On the way back, "enforce" is taken away.
         """
 
     func run(_ context: CheckContext) -> [Finding] {

@@ -5,9 +5,10 @@ struct TranslatorFeaturesCheck: SnapshotCheck {
     let id = "C45"
     let title = "Features that KVM's hosts lack"
     let explanation = """
-        TCG's models "max" and "qemu64" mix features of Intel and AMD: 3DNow!, SSE4A, SVM and LAHF next to SMAP, AVX2 and \
-        five-level paging. No real CPU has them all. A guest that saw them under TCG, and a program that chose its code by \
-        them, gets #UD on the host's CPU. Five-level paging (CR4.LA57) cannot even be entered on most hosts.
+        TCG's model "max" mixes features of Intel and AMD: 3DNow!, SSE4A and SVM next to MPX, PKU and five-level paging. No \
+        real CPU has them all. A guest that saw them under TCG, and a program that chose its code by them, gets #UD on the \
+        host's CPU. Five-level paging (CR4.LA57) cannot even be entered on most hosts. "qemu64" has nothing for programs that \
+        a host lacks; its SVM matters only where the guest has switched it on.
         """
 
     func run(_ context: CheckContext) -> [Finding] {
@@ -37,7 +38,7 @@ struct TranslatorFeaturesCheck: SnapshotCheck {
                     effect: "On an Intel host, KVM refuses the value of EFER.",
                     remedy: "Unload the guest's kvm_amd module, or boot with '-svm' in '-cpu'."))
         }
-        if let launch = context.launch, ["max", "qemu64"].contains(ResumeCPU(launch.cpu).model) {
+        if let launch = context.launch, ResumeCPU(launch.cpu).model == "max" {
             findings.append(
                 finding(
                     .warning, "The guest's CPU mixed features of Intel and AMD",

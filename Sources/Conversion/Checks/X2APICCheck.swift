@@ -7,7 +7,8 @@ struct X2APICCheck: SnapshotCheck {
     let explanation = """
         In x2APIC mode a guest reaches its local APIC by MSRs 0x800 to 0x8ff instead of memory. TCG has that mode from QEMU 9.0 \
         on. Before, writes to these MSRs are ignored: the end of an interrupt never arrives at the APIC, no further interrupt \
-        is delivered, and the guest hangs in HLT. KVM offers x2APIC with every CPU model unless it is switched off.
+        is delivered, and the guest hangs in HLT. KVM offers x2APIC with every CPU model unless it is switched off. The repair \
+        for Linux, where the policy allows it, takes the guest back to the APIC in memory.
         """
     var fix: String? { SetCPUFeatures.id }
     var repair: String? { XAPICRepair.id }

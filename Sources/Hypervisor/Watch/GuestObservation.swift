@@ -78,11 +78,14 @@ package struct GuestObservation: Sendable, Hashable, Codable {
         package var name: String
         package var first: UInt64
         package var last: UInt64
+        /// The time between the two.
+        package var seconds: Double
 
-        package init(name: String, first: UInt64, last: UInt64) {
+        package init(name: String, first: UInt64, last: UInt64, seconds: Double) {
             self.name = name
             self.first = first
             self.last = last
+            self.seconds = seconds
         }
     }
 

@@ -37,7 +37,7 @@ extension GuestObservation {
         // A kernel that meets one has lost the thread that met it, unless it meant it.
         let inKernel = invalidOpcodes.contains { !$0.isUser && !$0.isIntended }
         if inKernel || invalidOpcodeCount >= Self.stormLimit { return .invalidOpcodes }
-        if isQuiet, interruptCount == 0 || clock == nil {
+        if isQuiet, interruptCount == 0 || lastingClock == nil {
             return cpus.contains(where: \.moved) ? .spinning : .silent
         }
         return clockStands ? .clockStands : .alive
@@ -50,9 +50,12 @@ extension GuestObservation {
     /// Linux counts 100 jiffies a second at least, and makes up for those of its sleep. One that makes less than a twentieth of that way
     /// took an interrupt that was under way when it was saved, and no more.
     private var clockStands: Bool {
-        guard let clock else { return false }
-        return clock.last <= clock.first || Double(clock.last - clock.first) < seconds * 5
+        guard let clock = lastingClock else { return false }
+        return clock.last <= clock.first || Double(clock.last - clock.first) < clock.seconds * 5
     }
+
+    /// The guest's clock, if it was watched long enough to be judged: a kernel that sleeps counts when it wakes.
+    private var lastingClock: Clock? { clock.flatMap { $0.seconds >= 1 ? $0 : nil } }
 
     /// One line for people: the verdict with the facts that it rests on.
     package var text: String {

@@ -3,8 +3,9 @@ import Synchronization
 
 /// Watches a guest that has just been resumed by the translator, for a bounded time.
 ///
-/// The order matters: ``begin(_:clock:)`` while the guest is stopped, so that nothing is missed; let it run; then
-/// ``observe(for:)``; then ``end(_:)`` in any case.
+/// The order matters: ``begin(_:)`` while the guest is stopped, so that nothing is missed; let it run; then
+/// ``observe(for:)``; then ``end(_:)`` in any case. ``follow(_:)`` may come at any time, because finding the guest's clock may
+/// take longer than a guest should have to wait.
 package struct GuestWatch: Sendable {
     /// A counter in guest memory that the guest's kernel moves on, eight bytes at a guest-physical address.
     package struct Clock: Sendable, Hashable {
@@ -21,7 +22,7 @@ package struct GuestWatch: Sendable {
     static let logLimit = 8 << 20
 
     private let process: QEMUProcess
-    private let clock: Clock?
+    private let clock: ClockNote
     private let log: String
     private let consoleStart: Int64
     private let endings: EndingNote
@@ -31,9 +32,9 @@ package struct GuestWatch: Sendable {
     /// Prepares QEMU: it logs interrupts, and a guest that resets or switches itself off is stopped as it is then.
     ///
     /// - Throws: ``HypervisorError`` when QEMU does not answer or cannot log.
-    package static func begin(_ process: QEMUProcess, clock: Clock? = nil) async throws -> GuestWatch {
+    package static func begin(_ process: QEMUProcess) async throws -> GuestWatch {
         let watch = GuestWatch(
-            process: process, clock: clock, log: process.run.paths.interruptLog,
+            process: process, clock: ClockNote(), log: process.run.paths.interruptLog,
             consoleStart: LogFile(path: process.run.paths.serialLog).size, endings: EndingNote())
         let events = process.monitor.client.events()
         let endings = watch.endings
@@ -44,13 +45,16 @@ package struct GuestWatch: Sendable {
         return watch
     }
 
+    /// Looks at a counter of the guest's kernel too, from now on.
+    package func follow(_ clock: Clock) { self.clock.take(clock) }
+
     /// Watches for the given time, or until the guest has come to an end.
     package func observe(for limit: Duration) async throws -> GuestObservation {
         let start = ContinuousClock.now
         var observation = GuestObservation()
         var log = InterruptLog()
         var position: Int64 = 0
-        var first = try await clockValue()
+        var first = try await reading()
         var texts: [Int: String] = [:]
         var moved: Set<Int> = []
         do {
@@ -63,7 +67,7 @@ package struct GuestWatch: Sendable {
                         moved.insert(index)
                     }
                 }
-                if first == nil { first = try await clockValue() }
+                if first == nil { first = try await reading() }
                 observation.ending = endings.ending
             } while observation.ending == nil && ContinuousClock.now - start < limit
             try await finish(&observation, moved: moved, first: first)
@@ -80,7 +84,7 @@ package struct GuestWatch: Sendable {
         return observation
     }
 
-    /// Lets QEMU be as it was before ``begin(_:clock:)``. A guest that was stopped because it wanted to reboot or to be
+    /// Lets QEMU be as it was before ``begin(_:)``. A guest that was stopped because it wanted to reboot or to be
     /// switched off gets its will.
     ///
     /// - Parameter observation: nil when the guest was not watched to the end.
@@ -101,9 +105,17 @@ package struct GuestWatch: Sendable {
         }
     }
 
-    private func clockValue() async throws -> UInt64? {
-        guard let clock else { return nil }
-        return try await monitor.quadword(atPhysical: clock.address)
+    /// What the guest's clock says at a moment.
+    private struct Reading {
+        let value: UInt64
+        let moment: ContinuousClock.Instant
+    }
+
+    private func reading() async throws -> Reading? {
+        guard let clock = clock.noted, let value = try await monitor.quadword(atPhysical: clock.address) else {
+            return nil
+        }
+        return Reading(value: value, moment: .now)
     }
 
     /// Reads on in QEMU's log; closes it when it has grown too long.
@@ -139,7 +151,7 @@ package struct GuestWatch: Sendable {
     }
 
     /// The state at the end.
-    private func finish(_ observation: inout GuestObservation, moved: Set<Int>, first: UInt64?) async throws {
+    private func finish(_ observation: inout GuestObservation, moved: Set<Int>, first: Reading?) async throws {
         let status = try await monitor.status()
         observation.status = status.status
         if observation.ending == nil, !status.running {
@@ -152,10 +164,22 @@ package struct GuestWatch: Sendable {
                     index: index, moved: moved.contains(index), registers: cpu.view,
                     apic: try await monitor.localAPIC(index)))
         }
-        if let clock, let first, let last = try await clockValue() {
-            observation.clock = .init(name: clock.name, first: first, last: last)
+        if let clock = clock.noted, let first, let last = try await reading() {
+            observation.clock = .init(
+                name: clock.name, first: first.value, last: last.value,
+                seconds: Double((last.moment - first.moment).nanoseconds) / 1e9)
         }
     }
+}
+
+/// The guest's clock, once somebody knows it.
+private final class ClockNote: Sendable {
+    private let clock = Mutex<GuestWatch.Clock?>(nil)
+
+    var noted: GuestWatch.Clock? { clock.withLock { $0 } }
+
+    /// The first one counts: readings of two counters cannot be compared.
+    func take(_ clock: GuestWatch.Clock) { self.clock.withLock { if $0 == nil { $0 = clock } } }
 }
 
 /// The first event that ends a watch.

@@ -94,6 +94,12 @@ extension Stemma {
             machine.initrd = files.initialRamdisk?.split(separator: "/").last.map(String.init)
             report.files += ([files.kernel] + [files.initialRamdisk].compactMap(\.self)).map(Self.file)
         }
+        if state != nil, let fingerprint = try recordedFingerprint(of: origin.commit) {
+            machine.fingerprint = ExportedMachine.fingerprintFileName
+            let file = directory + "/" + ExportedMachine.fingerprintFileName
+            try Data(fingerprint.json.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+            report.files.append(Self.file(file))
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let file = directory + "/" + ExportedMachine.fileName

@@ -1,3 +1,4 @@
+import CPUModel
 import ContentStore
 import DiskImage
 import Foundation
@@ -59,11 +60,26 @@ extension Stemma {
             snapshot.state = state.state
             snapshot.attributes[Attribute.accelerator] = machine.accelerator
             snapshot.attributes[Attribute.cpu] = configuration.cpu
+            snapshot.fingerprint = try fingerprint(machine, in: directory).map { try put($0, in: ingest) }
             snapshots[try Name(text, role: "snapshot")] = snapshot
         }
         try catalogue.createVM(
             name, commit: head, snapshots: snapshots, ingest: ingest, operation: "vm import \(name)")
         return try showVM(name)
+    }
+
+    /// What the snapshot's guest saw of its CPU, if that was known when it was exported.
+    private func fingerprint(_ machine: ExportedMachine, in directory: String) throws -> CPUFingerprint? {
+        guard let file = machine.fingerprint else { return nil }
+        let path = try Self.path(of: file, in: directory)
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw WorkflowError(.missing, "\(path) cannot be read.")
+        }
+        do {
+            return try JSONDecoder().decode(CPUFingerprint.self, from: bytes)
+        } catch {
+            throw WorkflowError(.malformed, "\(path) is no fingerprint of a CPU: \(error)")
+        }
     }
 
     private static func machine(in directory: String) throws -> ExportedMachine {

@@ -70,7 +70,11 @@ struct ExportedMachine: Codable, Sendable {
     /// The internal snapshot with the machine state.
     var snapshot: String?
     var accelerator: String?
+    /// File name of the fingerprint of the CPU on which the snapshot's guest was booted.
+    var fingerprint: String?
     var message: String?
 
     static let fileName = "machine.json"
+    /// In the form that `stemma cpu` reads.
+    static let fingerprintFileName = "cpu.json"
 }

@@ -7,13 +7,16 @@ struct WatchedGuest: Sendable {
 
     /// Lets the guest run and begins to watch it.
     ///
-    /// - Parameter report: gets the diagnosis when the time is over, unless the watch was ended before.
+    /// - Parameters:
+    ///   - clock: finds the counter by which the guest's own clock is seen to go on, while the guest runs.
+    ///   - diagnose: makes the diagnosis when the time is over, unless the watch was ended before.
     static func start(
-        _ process: QEMUProcess, for limit: Duration, clock: GuestWatch.Clock? = nil,
+        _ process: QEMUProcess, for limit: Duration, clock: @escaping @Sendable () async -> GuestWatch.Clock?,
         diagnose: @escaping @Sendable (GuestObservation) async -> ResumeDiagnosis
     ) async throws -> WatchedGuest {
-        let watch = try await GuestWatch.begin(process, clock: clock)
+        let watch = try await GuestWatch.begin(process)
         try await process.monitor.continueGuest()
+        Task { if let clock = await clock() { watch.follow(clock) } }
         return WatchedGuest(
             task: Task {
                 do {
@@ -50,7 +53,9 @@ extension RunSession {
         }
         let (stemma, origin) = (stemma, origin)
         do {
-            return try await WatchedGuest.start(process, for: limit) { await stemma.diagnosis($0, of: origin) }
+            return try await WatchedGuest.start(process, for: limit, clock: { await stemma.guestClock(of: origin) }) {
+                await stemma.diagnosis($0, of: origin)
+            }
         } catch let error as HypervisorError where error.code == .invalidConfiguration {
             stemma.progress.step("\(title) is not watched: \(error)")
             try await process.monitor.continueGuest()

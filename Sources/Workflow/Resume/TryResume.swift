@@ -1,6 +1,5 @@
 import Conversion
 import Foundation
-import GuestInspection
 import Hypervisor
 import Lineage
 import VMState
@@ -88,7 +87,7 @@ extension Stemma {
         }
         let resume = TrialResume(
             stemma: self, snapshot: snapshot, reference: reference, configuration: configuration,
-            installation: try installation(), watch: watch, clock: Self.clock(context))
+            installation: try installation(), watch: watch, clock: GuestWatch.Clock(context))
 
         progress.step("trying \(reference) as it was saved")
         let first = try await resume.attempt("as saved", state, findings: report.findings)
@@ -107,16 +106,6 @@ extension Stemma {
         second.fixes = fixes
         trial.attempts.append(second)
         return trial
-    }
-
-    /// The counter by which a Linux guest's own clock is seen to go on.
-    private static func clock(_ context: CheckContext) -> GuestWatch.Clock? {
-        var context = context
-        if context.kernel == nil { context.findKernel() }
-        guard let kernel = context.kernel, let address = kernel.symbol("jiffies_64") ?? kernel.symbol("jiffies"),
-            let mapping = try? kernel.pages.translate(address)
-        else { return nil }
-        return GuestWatch.Clock(name: "jiffies", address: mapping.address)
     }
 }
 
@@ -148,7 +137,7 @@ private struct TrialResume: Sendable {
         do {
             let result = try await Interruption.cancelling {
                 try await session.execute { process, _ in
-                    let watched = try await WatchedGuest.start(process, for: watch, clock: clock) { observation in
+                    let watched = try await WatchedGuest.start(process, for: watch, clock: { clock }) { observation in
                         let explanation = observation.symptom?.explanation(findings: findings)
                         return ResumeDiagnosis(
                             verdict: observation.verdict, observation: observation, explanation: explanation)

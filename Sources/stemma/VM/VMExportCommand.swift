@@ -9,7 +9,8 @@ struct VMExportCommand: AsyncParsableCommand {
         discussion: """
             PATH is a file (NAME.qcow2, NAME.raw, NAME.img) for one disk, or a directory for the whole machine: all disks, \
             kernel, and machine.json, from which 'stemma vm import' makes the VM again. With a snapshot the machine state goes \
-            into the first disk's qcow2 file as an internal snapshot; the command that resumes it with QEMU is printed.
+            into the first disk's qcow2 file as an internal snapshot, and what is known of the CPU that the guest saw into \
+            cpu.json; the command that resumes it with QEMU is printed.
 
             With --libvirt URI, PATH is a directory that stays: the disks go there, and a domain that uses them is defined.
             """)
