@@ -4,13 +4,17 @@ import GuestInspection
 import Testing
 import VMState
 
-/// C14 on the memory of a real KVM guest: in which format its threads' states lie there.
+/// C14 on the memory of a real guest: in which format its threads' states lie there. The guest ran under the translator, whose CPU
+/// has XSAVE without compaction; the lab's KVM has none at all.
 @Suite(.serialized) struct ThreadStateTests {
     /// A guest with OSXSAVE whose kernel was looked for, as `check` does with a policy that allows repairs.
     private func context() async throws -> CheckContext {
-        let directory = try await LabTests.Lab.shared.directory()
+        let home = try await MiniGuest.shared.home()
+        try await home.stemma("run", "Mini", "prep", "--cpu", "max", "--headless", "--until", "READY", "--save", "wide")
+        let path = home.path + "/wide.stream"
+        try await home.stemma("snapshot", "export", "Mini:wide", path)
         var table = RAMPageTable()
-        let stream = try MigrationStreamReader(FileByteSource(path: "\(directory)/clean.stream")).read(pages: &table)
+        let stream = try MigrationStreamReader(FileByteSource(path: path)).read(pages: &table)
         let pages = table
         let memory = try SnapshotMemory(stream) { pages.page(block: $0, page: $1, into: $2) }
         var context = try CheckContext(
@@ -27,7 +31,7 @@ import VMState
 
     @Test func buffersOfThreadsTellTheFormat() async throws {
         var context = try await context()
-        // The lab's CPU has neither XSAVEC nor XSAVES.
+        // The translator has neither XSAVEC nor XSAVES.
         #expect(try findings(context).map(\.severity) == [.ok])
 
         // As if one thread that does not run had been saved by XSAVES: the first process, which sleeps.

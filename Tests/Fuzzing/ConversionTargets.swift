@@ -2,7 +2,7 @@ import CPUModel
 import Conversion
 import VMState
 
-/// The description at the end of a stream, as text.
+/// The description at the end of a stream, as text. `Tests/fuzz` adds those of QEMU.
 enum DescriptionTarget: FuzzTarget {
     static let name = "vmdesc"
 
@@ -51,7 +51,8 @@ enum PolicyTarget: FuzzTarget {
     }
 }
 
-/// All checks, on the sections of a stream; and the conversion, which must not leave anything that can be fixed.
+/// All checks, on the sections of a stream; and the conversion, which must not leave anything that can be fixed. `Tests/fuzz` adds
+/// streams of QEMU, without their RAM.
 enum CheckTarget: FuzzTarget {
     static let name = "checks"
     private static let target = TargetProfile.tcg(

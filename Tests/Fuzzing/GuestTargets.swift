@@ -1,3 +1,4 @@
+import Glibc
 import GuestInspection
 
 /// A part of a Linux kernel's image with a symbol table.
@@ -60,7 +61,7 @@ enum KernelSymbolsTarget: FuzzTarget {
 enum KernelTypesTarget: FuzzTarget {
     static let name = "btf"
 
-    /// An integer, a structure with two members, and an enumeration.
+    /// An integer, a structure with two members, and an enumeration; and the beginning of the running kernel's types.
     static func seeds() throws -> [[UInt8]] {
         var bytes: [UInt8] = [0x9f, 0xeb, 1, 0]
         let strings = Array("\0int\0s\0a\0b\0e\0X\0".utf8)
@@ -70,7 +71,37 @@ enum KernelTypesTarget: FuzzTarget {
         for word in [24, 0, UInt32(4 * words.count), UInt32(4 * words.count), UInt32(strings.count)] + words {
             withUnsafeBytes(of: word.littleEndian) { bytes += $0 }
         }
-        return [bytes + strings]
+        return [bytes + strings] + [running()].compactMap(\.self)
+    }
+
+    /// The first types of this machine's kernel and the names that they begin with; nil where the kernel shows none.
+    private static func running() -> [UInt8]? {
+        guard let file = fopen("/sys/kernel/btf/vmlinux", "r") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 64 << 20)
+        bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+        guard bytes.count > 24 else { return nil }
+        func word(_ offset: Int) -> Int { (0..<4).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) } }
+        let (header, types, names) = (word(4), word(4) + word(8), word(4) + word(16))
+        // As many whole records as fit; a record's length depends on its kind (see KernelTypes).
+        var end = types
+        while end + 12 < min(types + 60_000, names) {
+            let count = word(end + 4) & 0xffff
+            switch word(end + 4) >> 24 & 0x1f {
+            case 1, 14, 17: end += 16
+            case 3: end += 24
+            case 4, 5, 15, 19: end += 12 + 12 * count
+            case 6, 13: end += 12 + 8 * count
+            default: end += 12
+            }
+        }
+        let strings = bytes[names..<min(names + 100_000, bytes.count)] + [0]
+        guard header == 24, end <= names else { return nil }
+        var result = Array(bytes[..<8])
+        for value in [0, end - types, end - types, strings.count] {
+            result += (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+        }
+        return result + bytes[types..<end] + strings
     }
 
     static func run(_ bytes: UnsafeRawBufferPointer) {
