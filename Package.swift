@@ -20,7 +20,8 @@ let settings: [SwiftSetting] =
 /// no library is brought along that nothing in it calls by name (`Sources/CLibraries` loads the large ones when they are used).
 let quickStart = [
     "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU",
-    "-Xlinker", "--as-needed",
+    "-Xlinker", "--as-needed", "-Xclang-linker", "-no-pie", "-Xclang-linker", "-static-libstdc++", "-Xclang-linker",
+    "-static-libgcc",
 ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {

@@ -1,36 +1,38 @@
 import CCrypto
 
 /// SHA-256 over pieces, by the system's libcrypto (SHA instructions where the CPU has them).
+///
+/// By the functions of the algorithm itself: those that look algorithms up by name (`EVP`) read a configuration and load providers
+/// first, which takes longer than a clone.
 struct SHA256Hasher: ~Copyable {
-    private let context: OpaquePointer?
+    private let context: UnsafeMutablePointer<SHA256_CTX>
 
     init() {
-        context = EVP_MD_CTX_new()
-        EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        context = .allocate(capacity: 1)
+        context.initialize(to: SHA256_CTX())
+        SHA256_Init(context)
     }
 
     deinit {
-        EVP_MD_CTX_free(context)
+        context.deallocate()
     }
 
     /// Begins a new digest, forgetting what was added.
     func restart() {
-        // Without naming the function again: finding it costs as much as hashing 1 KiB.
-        EVP_DigestInit_ex(context, nil, nil)
+        SHA256_Init(context)
     }
 
     func update(_ bytes: UnsafeRawBufferPointer) {
-        EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+        SHA256_Update(context, bytes.baseAddress, bytes.count)
     }
 
     /// The digest of what was added. `restart()` before the next use.
-    ///
-    /// libcrypto can fail here only when it is out of memory; then there is no digest and nothing may go on.
     func finish() -> Digest {
         withUnsafeTemporaryAllocation(byteCount: Digest.byteCount, alignment: 8) { buffer in
-            let done = EVP_DigestFinal_ex(context, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), nil)
-            precondition(done == 1 && context != nil, "libcrypto could not compute a SHA-256 digest")
-            return Digest(loadingFrom: UnsafeRawPointer(buffer.baseAddress.unsafelyUnwrapped))
+            // Unsafe: the temporary allocation has room for the 32 bytes that the function writes.
+            let start = buffer.baseAddress.unsafelyUnwrapped
+            SHA256_Final(start.assumingMemoryBound(to: UInt8.self), context)
+            return Digest(loadingFrom: UnsafeRawPointer(start))
         }
     }
 
