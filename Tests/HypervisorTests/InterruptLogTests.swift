@@ -112,6 +112,12 @@ import Testing
         seen.clock?.seconds = 9
         seen.clock?.last = 2507
         #expect(seen.verdict == .alive)
+        // All of that came at once, when the guest went on.
+        seen.clock?.middle = 2500
+        seen.clock?.secondsSinceMiddle = 4.5
+        #expect(seen.verdict == .clockStands && seen.text.contains("by 7 in the second half"))
+        seen.clock?.middle = 1200
+        #expect(seen.verdict == .alive)
         // A few of a program are its own affair; one of the kernel is not, unless it is UD2.
         seen.invalidOpcodes = [.init(address: 1, isUser: true, bytes: [0x0f, 0x01, 0xd9])]
         seen.exceptions = [6: 1]

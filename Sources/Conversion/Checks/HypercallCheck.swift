@@ -17,7 +17,9 @@ struct HypercallCheck: SnapshotCheck {
         guard !context.target.hasKVMHypercalls, context.origin != .tcg || context.kernelLog != nil else { return [] }
         let count = context.cpus.count
         if count > 1, let kernel = context.kernel, let hooks = HypercallHooks.used(by: kernel) {
-            return hooks.isEmpty ? [] : [inUse(hooks, context)]
+            if hooks.isEmpty { return [] }
+            let isRare = count == 2 && HypercallHooks.areSingleIPIsNative(in: kernel)
+            return [inUse(hooks, isRare: isRare, context)]
         }
         guard let log = context.kernelLog else {
             guard count > 1 else { return [] }
@@ -69,13 +71,19 @@ struct HypercallCheck: SnapshotCheck {
     }
 
     /// The kernel itself tells: its pointers lead to functions with hypercalls.
-    private func inUse(_ hooks: [HypercallHooks.Hook], _ context: CheckContext) -> Finding {
+    private func inUse(_ hooks: [HypercallHooks.Hook], isRare: Bool, _ context: CheckContext) -> Finding {
         finding(
-            .fatal, "The guest's CPUs reach each other by hypercall",
+            isRare ? .warning : .fatal,
+            isRare
+                ? "The guest's CPUs wake each other by hypercall when they wait for a lock"
+                : "The guest's CPUs reach each other by hypercall",
             evidence: hooks.map {
                 Finding.Evidence(section: "memory", field: "\($0.variable).\($0.member)", value: $0.function)
             },
-            effect: "VMCALL and VMMCALL raise #UD in the target: the guest resets (triple fault) or panics.",
+            effect: isRare
+                ? "VMCALL and VMMCALL raise #UD in the target. The two CPUs send each other IPIs without them, so the guest lives until "
+                    + "one of them waits for a lock of the other for long, or one stops the other: then it panics."
+                : "VMCALL and VMMCALL raise #UD in the target: the guest resets (triple fault) or panics.",
             remedy: "\(context.captureAgain) ('kvm=off' is what matters), or with one CPU.")
     }
 

@@ -42,6 +42,18 @@ struct HypercallHooks {
         "native_send_call_func_ipi", "native_flush_tlb_multi",
     ]
 
+    /// Whether the kernel reaches one other CPU by its local APIC, whatever it does to reach several at once: so it is in the physical mode
+    /// of the APIC, the only one of Linux 6.12. In the logical mode one CPU is a mask of CPUs too.
+    static func areSingleIPIsNative(in kernel: LinuxKernel) -> Bool {
+        guard let types = kernel.types, let variable = kernel.symbol("apic"), let native = kernel.symbol(singleIPI),
+            let field = types.field("apic", "send_IPI"), let driver: UInt64 = try? kernel.pages.integer(at: variable),
+            let target: UInt64 = try? kernel.pages.integer(at: driver &+ field.offset)
+        else { return false }
+        return target == native
+    }
+
+    private static let singleIPI = "default_send_IPI_single_phys"
+
     /// The hooks that are in use: the pointer leads to the function, and the function is not redirected.
     ///
     /// - Returns: nil if the kernel's symbols or types do not answer the question.

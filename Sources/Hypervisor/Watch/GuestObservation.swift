@@ -80,12 +80,22 @@ package struct GuestObservation: Sendable, Hashable, Codable {
         package var last: UInt64
         /// The time between the two.
         package var seconds: Double
+        /// What it said when half of a longer watch was over: a kernel that is about to stand still first makes up for the time for which
+        /// it was not there.
+        package var middle: UInt64?
+        /// The time from then to the end.
+        package var secondsSinceMiddle: Double?
 
-        package init(name: String, first: UInt64, last: UInt64, seconds: Double) {
+        package init(
+            name: String, first: UInt64, last: UInt64, seconds: Double, middle: UInt64? = nil,
+            secondsSinceMiddle: Double? = nil
+        ) {
             self.name = name
             self.first = first
             self.last = last
             self.seconds = seconds
+            self.middle = middle
+            self.secondsSinceMiddle = secondsSinceMiddle
         }
     }
 

@@ -51,7 +51,13 @@ extension GuestObservation {
     /// took an interrupt that was under way when it was saved, and no more.
     private var clockStands: Bool {
         guard let clock = lastingClock else { return false }
-        return clock.last <= clock.first || Double(clock.last - clock.first) < clock.seconds * 5
+        func stands(_ start: UInt64, _ seconds: Double) -> Bool {
+            clock.last <= start || Double(clock.last - start) < seconds * 5
+        }
+        if let middle = clock.middle, let seconds = clock.secondsSinceMiddle, seconds >= 1, stands(middle, seconds) {
+            return true
+        }
+        return stands(clock.first, clock.seconds)
     }
 
     /// The guest's clock, if it was watched long enough to be judged: a kernel that sleeps counts when it wakes.
@@ -85,8 +91,11 @@ extension GuestObservation {
         case .spinning: return "the guest runs in circles: \(cpuText), and \(interruptText) came in \(time)"
         case .clockStands:
             let (first, last) = (clock?.first ?? 0, clock?.last ?? 0)
+            let late = clock?.middle.map { last > $0 ? last - $0 : 0 }
             return "the guest's clock stands: \(interruptCount) interrupts came in \(time), but \(clock?.name ?? "it") "
-                + (last > first ? "went on by \(last - first) only" : "stayed at \(last)")
+                + (last > first
+                    ? "went on by \(last - first) only" + (late.map { ", by \($0) in the second half" } ?? "")
+                    : "stayed at \(last)")
         }
     }
 

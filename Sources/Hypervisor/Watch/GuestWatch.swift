@@ -55,6 +55,7 @@ package struct GuestWatch: Sendable {
         var log = InterruptLog()
         var position: Int64 = 0
         var first = try await reading()
+        var middle: Reading?
         var texts: [Int: String] = [:]
         var moved: Set<Int> = []
         do {
@@ -68,9 +69,12 @@ package struct GuestWatch: Sendable {
                     }
                 }
                 if first == nil { first = try await reading() }
+                if middle == nil, limit >= .seconds(4), (ContinuousClock.now - start) * 2 >= limit {
+                    middle = try await reading()
+                }
                 observation.ending = endings.ending
             } while observation.ending == nil && ContinuousClock.now - start < limit
-            try await finish(&observation, moved: moved, first: first)
+            try await finish(&observation, moved: moved, first: first, middle: middle)
         } catch let error as HypervisorError where error.code == .disconnected {
             observation.ending = endings.ending ?? .ended
         }
@@ -151,7 +155,9 @@ package struct GuestWatch: Sendable {
     }
 
     /// The state at the end.
-    private func finish(_ observation: inout GuestObservation, moved: Set<Int>, first: Reading?) async throws {
+    private func finish(
+        _ observation: inout GuestObservation, moved: Set<Int>, first: Reading?, middle: Reading?
+    ) async throws {
         let status = try await monitor.status()
         observation.status = status.status
         if observation.ending == nil, !status.running {
@@ -165,9 +171,10 @@ package struct GuestWatch: Sendable {
                     apic: try await monitor.localAPIC(index)))
         }
         if let clock = clock.noted, let first, let last = try await reading() {
+            func seconds(since reading: Reading) -> Double { Double((last.moment - reading.moment).nanoseconds) / 1e9 }
             observation.clock = .init(
-                name: clock.name, first: first.value, last: last.value,
-                seconds: Double((last.moment - first.moment).nanoseconds) / 1e9)
+                name: clock.name, first: first.value, last: last.value, seconds: seconds(since: first),
+                middle: middle?.value, secondsSinceMiddle: middle.map(seconds(since:)))
         }
     }
 }
