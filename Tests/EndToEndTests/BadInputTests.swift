@@ -119,7 +119,12 @@ import Testing
         try monitor.wait(for: #""status": "concluded", "id": "save""#)
         run.signal(SIGKILL)
         _ = await run.wait()
-        let list = try await home.stemma("vm", "list")
+        // The run is over when its QEMU, which notices that, has ended too.
+        var list = try await home.stemma("vm", "list")
+        for _ in 0..<100 where !list.standardOutput.contains("orphan") {
+            try await Task.sleep(for: .milliseconds(200))
+            list = try await home.stemma("vm", "list")
+        }
         #expect(list.standardOutput.contains("orphan"), "\(list.all)")
         try await home.stemma("run", "Mini:orphan", "prep", "--headless", "--until", "tick")
         #expect(try FileManager.default.contentsOfDirectory(atPath: home.path + "/runs").allSatisfy { $0 == "lock" })
