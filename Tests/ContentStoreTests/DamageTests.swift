@@ -270,7 +270,7 @@ import Testing
         #expect(code("\(directory.path)/other", create: true) == .notAStore)
         try overwrite("\(directory.path)/other/format", Array("something else\n".utf8))
         #expect(code("\(directory.path)/other", create: true) == .notAStore)
-        try overwrite("\(directory.path)/other/format", Array("stemma content store\nversion 2\n".utf8))
+        try overwrite("\(directory.path)/other/format", Array("stemma content store\nversion 3\n".utf8))
         #expect(code("\(directory.path)/other", create: true) == .unsupportedVersion)
     }
 }
