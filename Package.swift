@@ -20,8 +20,7 @@ let settings: [SwiftSetting] =
 /// no library is brought along that nothing in it calls by name (`Sources/CLibraries` loads the large ones when they are used).
 let quickStart = [
     "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU",
-    "-Xlinker", "--as-needed", "-Xclang-linker", "-no-pie", "-Xclang-linker", "-static-libstdc++", "-Xclang-linker",
-    "-static-libgcc",
+    "-Xlinker", "--as-needed",
 ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
