@@ -72,7 +72,7 @@ struct HypercallCheck: SnapshotCheck {
 
     /// The kernel itself tells: its pointers lead to functions with hypercalls.
     private func inUse(_ hooks: [HypercallHooks.Hook], isRare: Bool, _ context: CheckContext) -> Finding {
-        finding(
+        var finding = finding(
             isRare ? .warning : .fatal,
             isRare
                 ? "The guest's CPUs wake each other by hypercall when they wait for a lock"
@@ -85,6 +85,9 @@ struct HypercallCheck: SnapshotCheck {
                     + "one of them waits for a lock of the other for long, or one stops the other: then it panics."
                 : "VMCALL and VMMCALL raise #UD in the target: the guest resets (triple fault) or panics.",
             remedy: "\(context.captureAgain) ('kvm=off' is what matters), or with one CPU.")
+        // A fatal one has the repair anyway.
+        if isRare { finding.fix = NativeIPIRepair.id }
+        return finding
     }
 
     private func evidence(_ list: [KernelLogEvidence]) -> [Finding.Evidence] {
