@@ -19,11 +19,14 @@ import Testing
         .enabled(if: !Newer.all.isEmpty, "no snapshots of the newer kernel: Tests/lab/table makes them"),
         arguments: Newer.all)
     fileprivate func aRepairedGuestOfTheNewerKernelTicks(_ snapshot: Newer) async throws {
-        try await resumeRepaired(snapshot.stream, snapshot.repairs, isDiskless: snapshot.isDiskless)
+        try await resumeRepaired(
+            snapshot.stream, snapshot.repairs, isDiskless: snapshot.isDiskless, isFatal: snapshot.isFatal)
     }
 
     /// Checks, converts and resumes a snapshot.
-    private func resumeRepaired(_ stream: String, _ repairs: [String], isDiskless: Bool = false) async throws {
+    private func resumeRepaired(
+        _ stream: String, _ repairs: [String], isDiskless: Bool = false, isFatal: Bool = true
+    ) async throws {
         let home = try await MiniGuest.shared.home()
         if isDiskless { try await home.stemma("vm", "disk", "remove", "Mini", "disk0") }
         try await home.stemma("snapshot", "import", stream, "--vm", "Mini", "--name", "booted")
@@ -43,7 +46,7 @@ import Testing
         let number = try #require(resumed.standardOutput.matches(of: /tick (\d+)/).compactMap { Int($0.1) }.first)
         try await home.stemma("run", "Mini:repaired", "prep", "--headless", "--until", "tick \(number + 5)")
         // The original is what it was.
-        try await home.stemma("check", "Mini:booted", expecting: 2)
+        try await home.stemma("check", "Mini:booted", expecting: isFatal ? 2 : 1)
     }
 }
 
@@ -54,6 +57,8 @@ private struct Newer: Sendable, CustomTestStringConvertible {
     let repairs: [String]
 
     var isDiskless: Bool { name == "new-smp-pv-ipi" }
+    /// Without a repair it does not go on. The two CPUs of the other one call KVM only when they wait for a lock.
+    var isFatal: Bool { name != "new-smp-pv-ipi" }
     var testDescription: String { name }
 
     private static let names = [
