@@ -17,6 +17,8 @@ package struct CheckContext: Sendable {
     /// What the guest saw of its CPU when it booted: recorded with the snapshot, or given by the user; nil if unknown.
     /// ``InferredFingerprint`` tells what the snapshot itself proves.
     package var fingerprint: CPUFingerprint?
+    /// What QEMU defines the model of the command line to have; nil if there is no command line, or it names no such model.
+    package var modelDefinition: CPUFingerprint?
     /// The guest's RAM; nil if it cannot be read. Fixes that edit RAM need it.
     package var memory: (any GuestMemory)?
     /// What is known of the command line; nil for a stream alone.

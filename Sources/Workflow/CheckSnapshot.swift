@@ -61,6 +61,10 @@ extension Stemma {
             origin: SnapshotOrigin(rawValue: snapshot.commit.attributes[Attribute.accelerator] ?? ""),
             memory: try guestMemory(of: state), launch: launchRecord(of: snapshot), vendor: hostVendor,
             fingerprint: try recordedFingerprint(of: snapshot.commit))
+        if let launch = context.launch, launch.isCPUKnown {
+            // Without QEMU there is nobody to define it, and the checks say what they do not know.
+            context.modelDefinition = try? await modelCatalog().fingerprint(of: CPUArgument(launch.cpu))
+        }
         // Several CPUs make it matter how the kernel lets them reach each other; repairs need the kernel in any case.
         if policy.repairs == .linux || context.cpus.count > 1 { context.findKernel() }
         if context.kernel?.types == nil { context.kernelLog = try kernelLog(of: state) }

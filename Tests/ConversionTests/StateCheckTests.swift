@@ -127,6 +127,14 @@ import VMState
         #expect(try cpu("Haswell-noTSX,enforce") == "Haswell-noTSX,+umip,+xsave,+smep,+nx,+avx")
         let capture = try KVMLikeStream.context(stream).captureModel
         #expect(try cpu(capture.kvmArgument) == capture.targetArgument)
+        // A model whose definition is known to have them needs no features of its own.
+        var context = try KVMLikeStream.context(stream, launch: launch(cpu: "Haswell-noTSX,-umip"))
+        var definition = CPUFingerprint(source: FingerprintSource(.definitions))
+        for name in ["umip", "xsave", "smep", "nx", "avx"] {
+            for feature in FeatureTable.standard.qemu(name) { definition.set(feature.bit, to: true) }
+        }
+        context.modelDefinition = definition
+        #expect(try converter.convert(context, policy: .standard).launch?.cpu == "Haswell-noTSX,+umip")
         // x2APIC, where the target has it, has to be asked for.
         var switched = stream
         try switched.edit("apic") { apic throws(VMStateError) in try apic.set("apicbase", to: 0xfee0_0d00) }

@@ -136,10 +136,36 @@ import Testing
         var host = try #require(catalog["Skylake-Server-v4"])
         host.source.accelerator = .kvm
         let capture = try CaptureModel(host: host, target: target, catalog: catalog)
-        #expect(capture.kvmArgument.hasSuffix("kvm=off"))
+        #expect(capture.kvmArgument.hasSuffix(",kvm=off"))
         #expect(try await installation.objection(to: capture.targetArgument, accelerator: .tcg) == nil)
         let seen = try await CPUProbe(installation).run(cpu: capture.targetArgument, accelerator: .tcg)
         for name in ["avx2", "bmi2", "smap", "clwb", "adx"] { #expect(seen[name] == true, "\(name)") }
         for name in ["pcid", "x2apic", "tsc-deadline", "xsaves", "avx512f"] { #expect(seen[name] == false, "\(name)") }
+    }
+
+    /// The snapshots `prevented` and `smp-prevented` are made with it.
+    @Test func theLabsSnapshotsHaveTheCPUOfTheCaptureModel() async throws {
+        let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let name = "CPUModelTests/Samples/lab-kvm-host.json"
+        let sample = try String(contentsOf: directory.appendingPathComponent(name), encoding: .utf8)
+        var host = try FingerprintText(sample, name: name, model: nil).fingerprint { name throws(CPUModelError) in
+            throw CPUModelError(.impossible, "the answer names no model: \(name)")
+        }
+        host.source.accelerator = .kvm
+        let installation = try QEMUInstallation.find()
+        let target = TargetProfile.tcg(
+            version: QEMUVersion(7, 2), machineTypes: [], features: try await installation.capabilities(of: .tcg))
+        let capture = try CaptureModel(host: host, target: target, catalog: try await installation.modelCatalog())
+        let list = Process()
+        let output = Pipe()
+        list.executableURL = directory.appendingPathComponent("lab/make-snapshots")
+        list.arguments = ["--list"]
+        list.standardOutput = output
+        try list.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        list.waitUntilExit()
+        let entries = String(decoding: data, as: UTF8.self).split(separator: "\n").filter { $0.contains("prevented ") }
+        #expect(entries.count == 2)
+        for entry in entries { #expect(entry.hasSuffix(" \(capture.kvmArgument)"), "\(entry)") }
     }
 }

@@ -89,8 +89,11 @@ extension ResumeCPU {
         switch setting(feature) {
         case "on"?: true
         case .some: false
-        // Under KVM a model has what the fingerprint says, and TCG gives it too; but KVM adds x2APIC to every model.
-        case nil: model == "max" || (feature != "x2apic" && context.fingerprint?[feature] == true)
+        // Under KVM a model has what the fingerprint says, else what QEMU defines it to have, and TCG gives it too; but KVM adds
+        // x2APIC to every model.
+        case nil:
+            model == "max"
+                || (feature != "x2apic" && (context.fingerprint ?? context.modelDefinition)?[feature] == true)
         }
     }
 }
