@@ -7,8 +7,8 @@ package struct DiskIngest {
 
     package init(ingest: Ingest) { self.ingest = ingest }
 
-    /// Bytes copied at a time; a multiple of the chunk size of disk trees.
-    private static let window = 4 << 20
+    /// Bytes copied at a time; a multiple of the size of the blocks of a disk tree that share a frame.
+    private static let window: UInt64 = 4 << 20
 
     /// The whole of `image` as a tree.
     ///
@@ -25,7 +25,7 @@ package struct DiskIngest {
     ) throws -> TreeRoot {
         let size = layer.virtualSize
         let editor = try ingest.edit(base, kind: .disk, length: size)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.window, alignment: 4096)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(Self.window), alignment: 4096)
         defer { buffer.deallocate() }
         try layer.forEachExtent(from: 0, length: size) { extent in
             switch extent.kind {
@@ -36,7 +36,9 @@ package struct DiskIngest {
                 while offset < extent.end {
                     try Task.checkCancellation()
                     report(offset)
-                    let count = Int(min(UInt64(Self.window), extent.end - offset))
+                    // Up to a multiple of the window: no chunk inside of an extent is written in two parts, which would put it out of
+                    // the order in which chunks share frames.
+                    let count = Int(min(Self.window - offset % Self.window, extent.end - offset))
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
                     try layer.read(at: offset, into: part)
                     try editor.write(UnsafeRawBufferPointer(part), at: offset)

@@ -4,17 +4,54 @@ enum LeafBatch {
     static let size = 8 << 20
     /// How many pieces a batch is cut into, so that several threads have something to do.
     static let pieces = 32
+    /// Bytes of the buffers that batches go through: a batch of pages has those before it that filled no frame.
+    static let room = size + FrameHeader.usualPlainLength
+}
+
+/// Buffers of batches that nobody uses.
+struct BatchBuffers {
+    private var idle: [ByteBuffer] = []
+    /// A batch that is hashed and one that is encoded have one each.
+    private static let limit = 2
+
+    /// A buffer of `LeafBatch.room` bytes.
+    mutating func take() -> ByteBuffer { idle.popLast() ?? ByteBuffer(count: LeafBatch.room) }
+
+    mutating func giveBack(_ buffer: ByteBuffer) {
+        if idle.count < BatchBuffers.limit { idle.append(buffer) }
+    }
+}
+
+/// Leaves that were hashed and are new, put together for frames that are to be encoded with the next batch.
+///
+/// They count as objects in frames that are still being collected (`OwnObjects.open`).
+struct PendingFrames {
+    let content: FrameContent
+    let frames: [FramePlan]
+    /// Owns the bytes of the plans; nil when they are the caller's, who waits until they are encoded.
+    let buffer: ByteBuffer?
+
+    /// What goes into one frame.
+    struct FramePlan {
+        let plain: UnsafeRawBufferPointer
+        let records: [ObjectRecord]
+
+        /// How much room it may need.
+        var bound: Int { FrameEncoder.bound(plain: plain.count, records: records.count) }
+    }
 }
 
 extension Ingest {
     /// Stores leaves that lie one after the other; returns their digests. The caller keeps all other uses of the ingest away.
     ///
-    /// All cores hash while one of them writes the frames of the batch before; then all compress what is new.
+    /// What is new among them is compressed while the next are hashed (see `advance`), or when somebody needs it: see `encodePending`.
+    ///
+    /// - Parameter buffer: owns the bytes, which nobody changes any more; without it the bytes stay as they are until `encodePending`.
     func processLeaves(
-        _ bytes: UnsafeRawBufferPointer, _ positions: [UInt64], kind: TreeKind
+        _ bytes: UnsafeRawBufferPointer, _ positions: [UInt64], kind: TreeKind, in buffer: ByteBuffer? = nil
     ) throws(StoreError) -> [Digest] {
         let leafSize = TreeShape(kind).leafSize
-        let digests = try hash(bytes, leafSize: leafSize)
+        let digests = try advance(hashing: bytes, leafSize: leafSize)
         var fresh: [Int] = []
         var seen: Set<Digest> = []
         for (index, digest) in digests.enumerated() {
@@ -26,49 +63,24 @@ extension Ingest {
         }
         stored.leaves += UInt64(digests.count)
         stored.newBytes += UInt64(fresh.count * leafSize)
-        if !fresh.isEmpty {
-            switch kind {
-            case .disk: try storeChunks(bytes, digests, positions, fresh)
-            case .memory: try storePages(bytes, digests, fresh)
-            }
+        switch kind {
+        case .disk: collectChunks(bytes, digests, positions, fresh, buffer)
+        case .memory: collectPages(bytes, digests, fresh, buffer)
         }
-        return digests
-    }
-
-    private func hash(_ bytes: UnsafeRawBufferPointer, leafSize: Int) throws(StoreError) -> [Digest] {
-        let count = bytes.count / leafSize
-        let writer = try currentWriter()
-        writer.handOver()
-        var failure: StoreError?
-        let digests = [Digest](unsafeUninitializedCapacity: count) { digests, initialized in
-            // Unsafe: piece i initializes digests i * count / pieces ..< (i + 1) * count / pieces, which do not overlap; only
-            // iteration 0 touches the writer and the failure; nothing runs any more when this returns.
-            Parallel.perform(LeafBatch.pieces + 1) { iteration in
-                guard iteration > 0 else {
-                    do throws(StoreError) { try writer.writeHandedOver() } catch { failure = error }
-                    return
-                }
-                let hasher = SHA256Hasher()
-                for index in (iteration - 1) * count / LeafBatch.pieces..<iteration * count / LeafBatch.pieces {
-                    let digest = hasher.digest(of: bytes.part(index * leafSize, leafSize))
-                    digests.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: digest)
-                }
-            }
-            initialized = count
-        }
-        if let failure { throw failure }
         return digests
     }
 
     /// Puts new chunks together that are side by side in the batch and of one aligned block of the disk, so that a read of the block finds
     /// them in one frame.
-    private func storeChunks(
-        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ positions: [UInt64], _ fresh: [Int]
-    ) throws(StoreError) {
+    private func collectChunks(
+        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ positions: [UInt64], _ fresh: [Int],
+        _ buffer: ByteBuffer?
+    ) {
         let leafSize = TreeShape(.disk).leafSize
         let perFrame = UInt64(options.chunksPerFrame)
         var groups: [Range<Int>] = []
         for index in fresh {
+            own.open.insert(digests[index])
             if let last = groups.last, last.upperBound == index,
                 positions[last.lowerBound] / perFrame == positions[index] / perFrame,
                 last.count < options.chunksPerFrame
@@ -79,82 +91,44 @@ extension Ingest {
             }
         }
         let frames = groups.map { group in
-            FramePlan(
+            PendingFrames.FramePlan(
                 plain: bytes.part(group.lowerBound * leafSize, group.count * leafSize),
                 records: group.map { ObjectRecord(digest: digests[$0], length: leafSize, isIndirect: false) })
         }
-        try encode(frames, .chunks)
+        if frames.isEmpty {
+            if let buffer { batchBuffers.giveBack(buffer) }
+        } else {
+            pending = PendingFrames(content: .chunks, frames: frames, buffer: buffer)
+        }
     }
 
     /// Puts new pages together, after those left over from before, in frames of 16; keeps what fills none.
-    private func storePages(
-        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ fresh: [Int]
-    ) throws(StoreError) {
+    private func collectPages(
+        _ bytes: UnsafeRawBufferPointer, _ digests: [Digest], _ fresh: [Int], _ buffer: ByteBuffer?
+    ) {
+        defer { if let buffer { batchBuffers.giveBack(buffer) } }
+        guard !fresh.isEmpty else { return }
         let leafSize = TreeShape(.memory).leafSize
         let perFrame = FrameHeader.usualPlainLength / leafSize
-        var plain = pages.plain
+        let together = batchBuffers.take()
         var records = pages.records
-        plain.reserveCapacity(plain.count + fresh.count * leafSize)
+        pages.plain.withUnsafeBytes { together.bytes.part(0, $0.count).copyMemory(from: $0) }
         for index in fresh {
-            plain.append(contentsOf: bytes.part(index * leafSize, leafSize))
+            together.bytes.part(records.count * leafSize, leafSize).copyMemory(
+                from: bytes.part(index * leafSize, leafSize))
             records.append(ObjectRecord(digest: digests[index], length: leafSize, isIndirect: false))
+            own.open.insert(digests[index])
         }
-        let frames = records.count / perFrame
-        try plain.withBytes { plain throws(StoreError) in
-            let plans = (0..<frames).map { index in
-                FramePlan(
-                    plain: plain.part(index * perFrame * leafSize, perFrame * leafSize),
-                    records: Array(records[index * perFrame..<(index + 1) * perFrame]))
-            }
-            try encode(plans, .pages)
-            pages.removeAll()
-            for index in frames * perFrame..<records.count {
-                pages.append(plain.part(index * leafSize, leafSize), records[index])
-                own.open.insert(records[index].digest)
-            }
+        let plain = UnsafeRawBufferPointer(together.bytes)
+        let whole = records.count / perFrame * perFrame
+        pages.removeAll()
+        for index in whole..<records.count { pages.append(plain.part(index * leafSize, leafSize), records[index]) }
+        guard whole > 0 else { return batchBuffers.giveBack(together) }
+        let frames = stride(from: 0, to: whole, by: perFrame).map { first in
+            PendingFrames.FramePlan(
+                plain: plain.part(first * leafSize, perFrame * leafSize),
+                records: Array(records[first..<first + perFrame]))
         }
-    }
-
-    /// What goes into one frame.
-    private struct FramePlan {
-        let plain: UnsafeRawBufferPointer
-        let records: [ObjectRecord]
-    }
-
-    /// Encodes frames on all cores, then adds them to the pack in order.
-    private func encode(_ frames: [FramePlan], _ content: FrameContent) throws(StoreError) {
-        guard !frames.isEmpty else { return }
-        let encoder = encoder
-        var total = 0
-        let starts = frames.map { frame in
-            defer { total += FrameEncoder.bound(plain: frame.plain.count, records: frame.records.count) }
-            return total
-        }
-        let room = encodeBuffer(total)
-        // Unsafe: iteration i writes to its own part of the room and to element i only, and nothing runs any more when this returns.
-        let sizes = [[Int]](unsafeUninitializedCapacity: frames.count) { sizes, initialized in
-            Parallel.perform(frames.count) { index in
-                let frame = frames[index]
-                let bound = FrameEncoder.bound(plain: frame.plain.count, records: frame.records.count)
-                let own = encoder.encodeAll(frame.plain, frame.records, content, into: room.part(starts[index], bound))
-                sizes.baseAddress.unsafelyUnwrapped.advanced(by: index).initialize(to: own)
-            }
-            initialized = frames.count
-        }
-        for (index, frame) in frames.enumerated() {
-            try append(UnsafeRawBufferPointer(room), from: starts[index], sizes[index], frame.records)
-        }
-    }
-
-    /// Adds frames that lie one after the other: one for all records, or one for each.
-    private func append(
-        _ bytes: UnsafeRawBufferPointer, from start: Int, _ sizes: [Int], _ records: [ObjectRecord]
-    ) throws(StoreError) {
-        if sizes.count == 1 { return try append(bytes.part(start, sizes[0]), records) }
-        var position = start
-        for (size, record) in zip(sizes, records) {
-            try append(bytes.part(position, size), [record])
-            position += size
-        }
+        pending = PendingFrames(content: .pages, frames: frames, buffer: together)
     }
 }

@@ -5,7 +5,8 @@
 package final class Ingest {
     /// What was done so far.
     package var statistics: IngestStatistics {
-        settle()
+        // An error is that of whatever comes next.
+        try? guarded { () throws(StoreError) in try encodePending() }
         var sum = stored
         sum.bytesRead = bytesGiven
         sum.leavesZero = leavesZero
@@ -35,6 +36,9 @@ package final class Ingest {
     var own = OwnObjects()
     var small = FrameBuilder(.small)
     var pages = FrameBuilder(.pages)
+    /// Leaves that are hashed but not encoded. When an ingest fails they are forgotten: their bytes may not stay.
+    var pending: PendingFrames?
+    var batchBuffers = BatchBuffers()
     private let frameBuffer = ByteBuffer(
         count: FrameHeader.maximumPlainLength + FrameHeader.fixedSize + FrameHeader.recordSize * 65_536)
     private var encodeSlots = ByteBuffer(count: 0)
@@ -111,6 +115,8 @@ package final class Ingest {
             parts += try processLeaves(bytes.part(position, count), positions, kind: .disk)
             position += count
         }
+        // The bytes are the caller's.
+        try encodePending()
         if position < bytes.count {
             let rest = bytes.part(position, bytes.count - position)
             let digest = Digest(of: rest)
@@ -226,6 +232,7 @@ package final class Ingest {
 
     /// A frame of this ingest that holds an object; nil when the object is not its own.
     func ownFrame(_ digest: Digest) throws(StoreError) -> Frame? {
+        if own.open.contains(digest) { try encodePending() }
         if own.open.contains(digest) {
             try sealFrame(&small)
             try sealFrame(&pages)
@@ -251,6 +258,7 @@ package final class Ingest {
     /// Closes the packs and makes them durable. Readers do not know of them yet.
     func stage() throws(StoreError) {
         try guarded { () throws(StoreError) in
+            try encodePending()
             try sealFrame(&small)
             try sealFrame(&pages)
             try sealPack()
@@ -298,6 +306,7 @@ package final class Ingest {
     }
 
     private func discard() {
+        pending = nil
         writer = nil
         unstaged.removeAll()
         if case .finished = state { return }
@@ -315,16 +324,21 @@ package final class Ingest {
         do throws(StoreError) {
             return try body()
         } catch {
-            state = .failed(error)
+            fail(error)
             throw error
         }
+    }
+
+    private func fail(_ error: StoreError) {
+        state = .failed(error)
+        pending = nil
     }
 
     /// Waits for leaves that other threads store.
     func settle() {
         guard let job = activeJob else { return }
         activeJob = nil
-        if case .failure(let error) = job.wait() { state = .failed(error) }
+        if case .failure(let error) = job.wait() { fail(error) }
     }
 
     /// Throws unless the ingest can go on.

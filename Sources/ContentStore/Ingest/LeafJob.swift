@@ -39,28 +39,32 @@ extension Ingest {
     /// Begins to store leaves on other threads. Waits for those before.
     ///
     /// - Parameters:
-    ///   - bytes: whole leaves, at most `LeafBatch.size`, which stay as they are until the job is done.
+    ///   - buffer: begins with whole leaves, at most `LeafBatch.size`. It belongs to the ingest from now on.
     ///   - positions: the number in the tree of each leaf.
+    /// - Returns: the job, and a buffer for the next leaves.
     func beginLeaves(
-        _ bytes: UnsafeRawBufferPointer, _ positions: [UInt64], kind: TreeKind
-    ) throws(StoreError) -> LeafJob {
+        _ buffer: ByteBuffer, _ positions: [UInt64], kind: TreeKind
+    ) throws(StoreError) -> (job: LeafJob, next: ByteBuffer) {
         settle()
         try checkOpen()
-        let job = LeafJob(LeafWork(ingest: self, bytes: bytes, positions: positions, kind: kind))
+        let next = batchBuffers.take()
+        let job = LeafJob(LeafWork(ingest: self, buffer: buffer, positions: positions, kind: kind))
         activeJob = job
         job.start()
-        return job
+        return (job, next)
     }
 }
 
-/// `@unchecked Sendable`: while it runs, `Ingest.activeJob` keeps the owner's thread away from all that it touches.
+/// `@unchecked Sendable`: while it runs, `Ingest.activeJob` keeps the owner's thread away from all that it touches, and whoever handed the
+/// buffer over does not use it any more.
 private struct LeafWork: @unchecked Sendable {
     let ingest: Ingest
-    let bytes: UnsafeRawBufferPointer
+    let buffer: ByteBuffer
     let positions: [UInt64]
     let kind: TreeKind
 
     func run() throws(StoreError) -> [Digest] {
-        try ingest.processLeaves(bytes, positions, kind: kind)
+        let bytes = UnsafeRawBufferPointer(buffer.bytes.part(0, positions.count * TreeShape(kind).leafSize))
+        return try ingest.processLeaves(bytes, positions, kind: kind, in: buffer)
     }
 }

@@ -19,7 +19,7 @@ extension TreeEditor {
         if batch.leaves.count > nearlyFull, let last = batch.leaves.last, last / block != leaf / block {
             try handOverBatch()
         }
-        let slot = batch.buffer.bytes.part(batch.leaves.count * size, size)
+        let slot = batchBuffer.bytes.part(batch.leaves.count * size, size)
         slot.copyMemory(from: bytes)
         if bytes.count < size {
             slot.part(bytes.count, size - bytes.count).initializeMemory(as: UInt8.self, repeating: 0)
@@ -32,11 +32,10 @@ extension TreeEditor {
     private func handOverBatch() throws(StoreError) {
         try finishInFlight()
         guard !batch.leaves.isEmpty else { return }
-        let bytes = UnsafeRawBufferPointer(batch.buffer.bytes.part(0, batch.leaves.count * shape.leafSize))
-        let job = try ingest.beginLeaves(bytes, batch.leaves, kind: kind)
+        let (job, next) = try ingest.beginLeaves(batchBuffer, batch.leaves, kind: kind)
         inFlight = (batch, job)
-        batch = spare ?? PendingLeaves()
-        spare = nil
+        batchBuffer = next
+        batch = PendingLeaves()
     }
 
     /// Waits for the leaves that are being stored, and puts their digests into their nodes.
@@ -48,9 +47,6 @@ extension TreeEditor {
         let digests = try result.get()
         // In the order of writing: a leaf that was written twice gets its last digest.
         for (leaf, digest) in zip(pending.leaves, digests) { try setChild(level: 0, leaf, digest) }
-        var empty = pending
-        empty.leaves.removeAll(keepingCapacity: true)
-        spare = empty
     }
 
     /// Stores all leaves and puts their digests into their nodes.

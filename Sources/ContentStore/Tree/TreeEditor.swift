@@ -14,12 +14,11 @@ package final class TreeEditor {
     var baseDigest: Digest?
     var clock: UInt64 = 0
 
-    /// Whole leaves that wait for being stored.
+    /// Whole leaves that wait for being stored, one after the other in a buffer.
     var batch = PendingLeaves()
+    var batchBuffer = ByteBuffer(count: LeafBatch.room)
     /// Leaves that are being stored meanwhile.
     var inFlight: (leaves: PendingLeaves, job: LeafJob)?
-    /// Room for the next batch.
-    var spare: PendingLeaves?
     /// Leaves written in part, the one used last at the end.
     var openLeaves: [OpenLeaf] = []
     private var failure: StoreError?
@@ -36,9 +35,8 @@ package final class TreeEditor {
     /// How many leaves may be open: writers that go forward at several places at a time do no work twice.
     static let maximumOpenLeaves = 8
 
-    /// Leaves one after the other, with their numbers.
+    /// The numbers of leaves, in the order of writing.
     struct PendingLeaves {
-        let buffer = ByteBuffer(count: LeafBatch.size)
         var leaves: [UInt64] = []
         /// The greatest number: leaves usually come in ascending order, which makes the question for one cheap.
         private var maximum: UInt64 = 0
@@ -71,7 +69,7 @@ package final class TreeEditor {
     }
 
     deinit {
-        // The leaves are in memory of this editor.
+        // The job holds the ingest, and its lease, until it is done.
         _ = inFlight?.job.wait()
     }
 
