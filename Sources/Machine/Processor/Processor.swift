@@ -10,8 +10,10 @@ package final class Processor {
     package let system: UnsafeMutablePointer<SystemState>
     /// Software TLB of `TLB.count` entries, made when the processor first runs.
     let tlb: TLB
-    /// HLT was executed; nothing wakes the processor in this engine yet.
+    /// HLT was executed and no interrupt came since.
     package var isHalted = false
+    /// An NMI was taken, and its handler has not executed IRET yet.
+    package var blocksNonMaskable = false
 
     package init() {
         slots = .allocate(capacity: Slot.count)
@@ -33,6 +35,7 @@ package final class Processor {
         child.slots.update(from: slots, count: Slot.guestCount)
         child.system.pointee = system.pointee
         child.isHalted = isHalted
+        child.blocksNonMaskable = blocksNonMaskable
         return child
     }
 

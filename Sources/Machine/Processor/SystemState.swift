@@ -51,6 +51,12 @@ package struct SystemState {
 
     /// Instructions retired since the machine was loaded; each iteration of a repeated string instruction counts.
     package var retired: UInt64 = 0
+    /// The run loop comes back when `retired` reaches this. What lets an interrupt in, or sets a timer, lowers it.
+    package var stop: UInt64 = .max
+    /// Count of `retired` at which no interrupt is taken: the boundary behind STI or a load of SS.
+    var interruptShadow: UInt64 = .max
+    /// Virtual nanoseconds when `retired` was 0, moved on by waiting.
+    var timeBase: UInt64 = 0
     /// State of the random number generator behind RDRAND and RDSEED.
     package var randomState: UInt64 = 0
 

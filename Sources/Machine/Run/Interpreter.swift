@@ -6,7 +6,7 @@ extension Machine {
     /// Invariants of the unsafe code: block operations come from the lifter, which uses slots below `Slot.count` only and ends each
     /// block with a terminator; cached blocks stay alive in `blocks` as long as this machine; TLB host addresses are valid because
     /// every replacement of a page's bytes drops them (`writableBytes`).
-    func execute(_ single: CachedBlock?, until stop: UInt64) -> AccessFailure? {
+    func execute(_ single: CachedBlock?) -> AccessFailure? {
         let processor = processor
         let slots = processor.slots
         let system = processor.system
@@ -18,7 +18,7 @@ extension Machine {
         machine: while true {
             if single != nil, !isFirst { return nil }
             isFirst = false
-            if system.pointee.retired >= stop { return .exit(.budget) }
+            if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
 
             // Next block: by virtual address and privilege, else by content.
             let rip = slots[16]

@@ -27,7 +27,7 @@ extension Machine {
         case 2: return system.pointee.cr2
         case 3: return system.pointee.cr3
         case 4: return system.pointee.cr4
-        case 8: return system.pointee.cr8
+        case 8: return UInt64(board.localAPICs[activeProcessor].priorityClass)
         default: throw .exception(.invalidOpcode)
         }
     }
@@ -58,7 +58,8 @@ extension Machine {
             system.pointee.cr4 = value
         case 8:
             guard value <= 15 else { throw .exception(.generalProtection) }
-            system.pointee.cr8 = value
+            board.localAPICs[activeProcessor].priorityClass = UInt8(truncatingIfNeeded: value)
+            reconsiderInterrupts()
             return
         default: throw .exception(.invalidOpcode)
         }
@@ -93,6 +94,7 @@ extension Machine {
         if level <= Int((current & RFlags.privilegeLevel) >> 12) { mask |= RFlags.interrupt }
         if width == 16 { mask &= 0xFFFF }
         system.pointee.systemFlags = current & ~mask & ~RFlags.resume | value & mask | RFlags.reserved1
+        reconsiderInterrupts()
     }
 
     func writeExtendedControl() throws(AccessFailure) {

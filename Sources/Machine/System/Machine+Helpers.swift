@@ -95,7 +95,9 @@ extension Machine {
             system.pointee.systemFlags &= ~RFlags.interrupt
         case .setInterruptFlag:
             try requireInputOutputLevel()
+            if system.pointee.systemFlags & RFlags.interrupt == 0 { beginInterruptShadow() }
             system.pointee.systemFlags |= RFlags.interrupt
+            reconsiderInterrupts()
         case .clearAccessCheck, .setAccessCheck:
             guard system.pointee.privilegeLevel == 0 else { throw .exception(.invalidOpcode) }
             if helper == .setAccessCheck {
@@ -104,8 +106,13 @@ extension Machine {
                 system.pointee.systemFlags &= ~RFlags.alignmentCheck
             }
         case .systemCall: try systemCall(length: operation.argument)
-        case .systemReturn: try systemReturn(width: detail)
-        case .interruptReturn: try interruptReturn(width: detail)
+        case .systemReturn:
+            try systemReturn(width: detail)
+            reconsiderInterrupts()
+        case .interruptReturn:
+            try interruptReturn(width: detail)
+            processor.blocksNonMaskable = false
+            reconsiderInterrupts()
         case .farReturn: try farReturn(width: detail, drop: operation.argument)
         case .farJump, .farCall: try farTransfer(helper, pointer: a, width: detail, length: operation.argument)
         case .swapGS:
@@ -114,7 +121,9 @@ extension Machine {
             processor[.gsBase] = system.pointee.kernelGSBase
             system.pointee.kernelGSBase = base
         case .readSegment: result(UInt64(system.pointee.segments[min(detail, 5)].selector))
-        case .writeSegment: try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
+        case .writeSegment:
+            try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
+            if detail == 2 { beginInterruptShadow() }
         case .loadGDT, .loadIDT:
             try requireSupervisor()
             let raw = try load(a, byteCount: 10)
