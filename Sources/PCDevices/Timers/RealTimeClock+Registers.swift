@@ -21,7 +21,8 @@ extension RealTimeClock {
 
     private static func isTime(_ register: Int) -> Bool {
         switch register {
-        case Register.seconds, Register.minutes, Register.hours, Register.weekday...Register.year, Register.century: true
+        case Register.seconds, Register.minutes, Register.hours, Register.weekday...Register.year, Register.century:
+            true
         default: false
         }
     }
