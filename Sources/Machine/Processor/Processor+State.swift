@@ -70,6 +70,7 @@ extension Processor {
         system.pointee = next
         isHalted = state.isHalted
         tlb.flush()
+        modeChanged()
     }
 
     /// The architectural state as a value. The time-stamp counter is the one before any instruction retired here.
