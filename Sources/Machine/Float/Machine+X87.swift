@@ -31,6 +31,7 @@ extension Machine {
         if code >> 8 == 0x77 {
             try checkPendingX87()
             system.pointee.emptyTags = 0xFF
+            system.pointee.statusWord &= ~0x3800
             return
         }
         // FNCLEX, FNINIT, FNSTSW AX and their like do not wait.

@@ -19,7 +19,7 @@ extension X87Environment {
     }
 
     mutating func noteDenormals(_ a: X87Operand, _ b: X87Operand) {
-        if a.isDenormal || b.isDenormal { raise(X87Status.denormal) }
+        if a.isDenormal || b.isDenormal || operandIsDenormal { raise(X87Status.denormal) }
     }
 
     /// a + b, or a - b.
@@ -102,7 +102,6 @@ extension X87Environment {
         if right.kind == .zero {
             if left.kind == .zero { return invalid() }
             raise(X87Status.zeroDivide)
-            noteDenormals(left, right)
             return .infinity(isNegative: sign)
         }
         noteDenormals(left, right)

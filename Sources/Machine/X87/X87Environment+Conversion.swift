@@ -2,8 +2,15 @@ import X86
 
 // Loads, stores, integers and BCD (Intel SDM volume 1, 4.2 and 8.3)
 extension X87Environment {
-    /// A number of 32 or 64 bits as an 80-bit one: exact. Signaling NaNs raise #IA, denormals #D.
+    /// FLD of 32 or 64 bits: signaling NaNs raise #IA, denormals #D.
     mutating func load(_ bits: UInt64, format: X87Format) -> ExtendedFloat {
+        let number = operand(bits, format: format)
+        if operandIsDenormal { raise(X87Status.denormal) }
+        return X87Operand(number).isNaN ? propagateOne(number) : number
+    }
+
+    /// A number of 32 or 64 bits as an 80-bit one: exact. Nothing is raised.
+    mutating func operand(_ bits: UInt64, format: X87Format) -> ExtendedFloat {
         let fractionBits = format.bits - 1
         let isNegative = bits >> UInt64(format.bits == 24 ? 31 : 63) & 1 != 0
         let field = Int(bits >> UInt64(fractionBits)) & format.maximumExponent
@@ -12,11 +19,11 @@ extension X87Environment {
         let sign: UInt16 = isNegative ? 0x8000 : 0
         if field == format.maximumExponent {
             let number = ExtendedFloat(significand: 1 << 63 | aligned, signAndExponent: sign | 0x7FFF)
-            return fraction == 0 ? number : propagateOne(number)
+            return number
         }
         if field == 0 {
             guard fraction != 0 else { return .zero(isNegative: isNegative) }
-            raise(X87Status.denormal)
+            operandIsDenormal = true
             let zeros = aligned.leadingZeroBitCount
             return ExtendedFloat(
                 significand: aligned << UInt64(zeros),

@@ -142,6 +142,8 @@ extension X87Environment {
         if isOne || y.kind == .zero { return .zero(isNegative: y.isNegative != isBelowOne) }
         if x.significand == 1 << 63 {
             // A power of two: the product of y and an integer.
+            // Processors call it inexact all the same.
+            raise(X87Status.precision)
             return product(y, X87Operand(ExtendedFloat(integer: Int64(x.exponent))), bits: 64)
         }
         return rounded(WideFloat(y) * Self.binaryLogarithm(x))

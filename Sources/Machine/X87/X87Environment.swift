@@ -35,6 +35,8 @@ struct X87Environment {
     var raised: UInt16 = 0
     /// The last rounding went away from zero: C1.
     var roundedUp = false
+    /// The operand from memory was a denormal number of its format: #D, unless something more important happens.
+    var operandIsDenormal = false
     var rounding: Rounding
 
     init(control: UInt16) {
@@ -130,9 +132,14 @@ extension X87Environment {
             if isTiny, isUnmasked(X87Status.underflow) {
                 raise(X87Status.underflow)
                 note(result)
-                biased += 24576 + (result.carried ? 1 : 0)
-                return Packed(
-                    isNegative: isNegative, exponent: max(biased, 0) & 0x7FFF, significand: Self.high(result.value))
+                biased += Self.unmaskedBias + (result.carried ? 1 : 0)
+                guard biased > 0 else {
+                    // Too small even so (FSCALE).
+                    raise(X87Status.precision)
+                    roundedUp = false
+                    return Packed(isNegative: isNegative, exponent: 0, significand: 0)
+                }
+                return Packed(isNegative: isNegative, exponent: biased & 0x7FFF, significand: Self.high(result.value))
             }
             result = rounded(
                 Self.shiftedRight(significand, 1 - biased), unit: unit, isNegative: isNegative)
@@ -149,8 +156,13 @@ extension X87Environment {
         raise(X87Status.overflow)
         if isUnmasked(X87Status.overflow) {
             note(result)
-            return Packed(
-                isNegative: isNegative, exponent: (biased - 24576) & 0x7FFF, significand: Self.high(result.value))
+            biased -= Self.unmaskedBias
+            if biased >= format.maximumExponent {
+                raise(X87Status.precision)
+                roundedUp = true
+                return Packed(isNegative: isNegative, exponent: format.maximumExponent, significand: 1 << 63)
+            }
+            return Packed(isNegative: isNegative, exponent: biased & 0x7FFF, significand: Self.high(result.value))
         }
         raise(X87Status.precision)
         let toInfinity = rounding == .nearest || rounding == (isNegative ? .down : .up)
@@ -161,6 +173,9 @@ extension X87Environment {
                 isNegative: isNegative, exponent: format.maximumExponent - 1,
                 significand: Self.high(~(unit &- 1)))
     }
+
+    /// What unmasked overflow and underflow take from or add to the exponent of a result in a register.
+    private static let unmaskedBias = 24576
 
     private static func high(_ value: UInt128) -> UInt64 { UInt64(truncatingIfNeeded: value >> 64) }
 

@@ -39,8 +39,8 @@ extension X87Unit {
         case 0xD8, 0xDA, 0xDC, 0xDE:
             let number: (inout X87Environment) -> ExtendedFloat =
                 switch opcode {
-                case 0xD8: { $0.load(word.low, format: .single) }
-                case 0xDC: { $0.load(word.low, format: .double) }
+                case 0xD8: { $0.operand(word.low, format: .single) }
+                case 0xDC: { $0.operand(word.low, format: .double) }
                 case 0xDA: { _ in ExtendedFloat(integer: Int64(Int32(truncatingIfNeeded: word.low))) }
                 default: { _ in ExtendedFloat(integer: Int64(Int16(truncatingIfNeeded: word.low))) }
                 }
@@ -57,14 +57,9 @@ extension X87Unit {
         return .none
     }
 
-    private mutating func load(_ number: ExtendedFloat) {
-        push(number)
-        finish()
-    }
-
     private mutating func executeD9(_ group: Int, _ word: Word) -> MemoryEffect {
         switch group {
-        case 0: load(environment.load(word.low, format: .single))
+        case 0: push { $0.load(word.low, format: .single) }
         case 2, 3: return storeFloat(.single, pops: group == 3)
         case 5:
             control = UInt16(truncatingIfNeeded: word.low) & 0x1F7F | 0x40
@@ -77,10 +72,10 @@ extension X87Unit {
 
     private mutating func executeDB(_ group: Int, _ word: Word) -> MemoryEffect {
         switch group {
-        case 0: load(ExtendedFloat(integer: Int64(Int32(truncatingIfNeeded: word.low))))
+        case 0: push { _ in ExtendedFloat(integer: Int64(Int32(truncatingIfNeeded: word.low))) }
         case 1: return storeInteger(32, pops: true, truncates: true)
         case 2, 3: return storeInteger(32, pops: group == 3, truncates: false)
-        case 5: load(ExtendedFloat(significand: word.low, signAndExponent: word.high))
+        case 5: push { _ in ExtendedFloat(significand: word.low, signAndExponent: word.high) }
         case 7:
             let value = operand(0) ?? .indefinite
             environment.roundedUp = false
@@ -97,7 +92,7 @@ extension X87Unit {
 
     private mutating func executeDD(_ group: Int, _ word: Word) -> MemoryEffect {
         switch group {
-        case 0: load(environment.load(word.low, format: .double))
+        case 0: push { $0.load(word.low, format: .double) }
         case 1: return storeInteger(64, pops: true, truncates: true)
         case 2, 3: return storeFloat(.double, pops: group == 3)
         case 7: return .store(Result(word: Word(low: UInt64(status)), byteCount: 2))
@@ -108,11 +103,11 @@ extension X87Unit {
 
     private mutating func executeDF(_ group: Int, _ word: Word) -> MemoryEffect {
         switch group {
-        case 0: load(ExtendedFloat(integer: Int64(Int16(truncatingIfNeeded: word.low))))
+        case 0: push { _ in ExtendedFloat(integer: Int64(Int16(truncatingIfNeeded: word.low))) }
         case 1: return storeInteger(16, pops: true, truncates: true)
         case 2, 3: return storeInteger(16, pops: group == 3, truncates: false)
-        case 4: load(X87Environment.load(decimal: word.low, word.high))
-        case 5: load(ExtendedFloat(integer: Int64(bitPattern: word.low)))
+        case 4: push { _ in X87Environment.load(decimal: word.low, word.high) }
+        case 5: push { _ in ExtendedFloat(integer: Int64(bitPattern: word.low)) }
         case 6:
             var decimal: (low: UInt64, high: UInt16) = (0xC000_0000_0000_0000, 0xFFFF)
             if let value = operand(0) { decimal = environment.packedDecimal(value) }

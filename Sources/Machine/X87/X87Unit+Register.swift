@@ -49,9 +49,15 @@ extension X87Unit {
         compare(with: operand(index), isQuiet: isQuiet, pops: pops)
     }
 
+    /// FFREE clears C1 as well.
+    private mutating func free(_ index: Int) {
+        emptyTags |= 1 << UInt8((top + index) & 7)
+        status &= ~X87Status.c1
+    }
+
     private mutating func executeDD(_ group: Int, _ index: Int) -> Effect {
         switch group {
-        case 0: emptyTags |= 1 << UInt8((top + index) & 7)
+        case 0: free(index)
         case 1: exchange(index)
         case 2, 3: storeRegister(index, pops: group == 3)
         case 4, 5: compareRegister(index, isQuiet: true, pops: group - 4)
@@ -63,7 +69,7 @@ extension X87Unit {
     private mutating func executeDF(_ modRM: Int, _ group: Int, _ index: Int) -> Effect {
         switch group {
         case 0:
-            emptyTags |= 1 << UInt8((top + index) & 7)
+            free(index)
             pop()
         case 1: exchange(index)
         case 2, 3: storeRegister(index, pops: true)
@@ -86,12 +92,12 @@ extension X87Unit {
             if isEmpty(0) { underflow() }
             if !environment.stopsOperation {
                 if environment.raised != 0 {
-                    if holds || isEmpty(0) { self[0] = .indefinite }
+                    self[0] = .indefinite
                 } else if holds, let value {
                     self[0] = value
                 }
             }
-            finish()
+            finish(setsC1: environment.raised & X87Status.stackFault != 0)
         case 4 where opcode == 0xDB:
             switch modRM {
             // FENI, FDISI and FSETPM of older coprocessors do nothing.
@@ -119,10 +125,9 @@ extension X87Unit {
         var order = X87Environment.Order.unordered
         if let a = operand(0), let b = operand(index) { order = environment.compare(a, b, isQuiet: isQuiet) }
         environment.roundedUp = false
-        let stops = environment.stopsOperation
-        if pops, !stops { pop() }
-        finish()
-        if stops { return .none }
+        // As with FCOM, an unmasked exception keeps only the pop from happening.
+        if pops, !environment.stopsOperation { pop() }
+        finish(setsC1: environment.raised & X87Status.stackFault != 0)
         let isUnordered = order == .unordered
         return .flags(
             zero: order == .equal || isUnordered, parity: isUnordered, carry: order == .less || isUnordered)
@@ -157,17 +162,25 @@ extension X87Unit {
     private mutating func executeD9(_ modRM: Int, _ group: Int, _ index: Int) -> Effect {
         switch group {
         case 0:
-            let value = operand(index) ?? .indefinite
-            push(value)
-            finish()
+            // An empty source is a stack underflow, whether or not the stack is full.
+            if isEmpty(index) {
+                underflow()
+                if !environment.stopsOperation {
+                    top += 7
+                    self[0] = .indefinite
+                }
+                finish()
+            } else {
+                let value = self[index]
+                push { _ in value }
+            }
         case 1: exchange(index)
         case 2: return modRM == 0xD0 ? .none : .undefined
         case 3: storeRegister(index, pops: true)
         case 4: return executeSign(modRM)
         case 5:
             guard index < 7 else { return .undefined }
-            push(Self.constant(index, environment.rounding))
-            finish()
+            push { Self.constant(index, $0.rounding) }
         case 6: executeFirstTranscendental(index)
         default: executeSecondTranscendental(index)
         }
@@ -277,7 +290,6 @@ extension X87Unit {
     private mutating func trigonometricPush(_ function: X87Environment.Trigonometric) {
         status &= ~X87Status.c2
         var results = (first: ExtendedFloat.indefinite, second: ExtendedFloat.indefinite)
-        let isFull = emptyTags >> UInt8((top + 7) & 7) & 1 == 0
         if isEmpty(0) {
             underflow()
         } else if isFull {
@@ -300,7 +312,6 @@ extension X87Unit {
 
     private mutating func extract() {
         var parts = (exponent: ExtendedFloat.indefinite, significand: ExtendedFloat.indefinite)
-        let isFull = emptyTags >> UInt8((top + 7) & 7) & 1 == 0
         if isEmpty(0) {
             underflow()
         } else if isFull {
@@ -322,16 +333,21 @@ extension X87Unit {
         if let a = operand(0), let b = operand(1) {
             result = environment.remainder(a, b, isNearest: isNearest)
         }
-        if !environment.stopsOperation {
+        var bits: UInt16 = 0
+        if environment.raised & X87Status.invalid != 0 {
+            // C0 and C3 stay.
+            bits = status & (X87Status.c0 | X87Status.c3)
+        } else if result.isPartial {
+            bits = X87Status.c2
+        } else {
+            if result.quotient & 1 != 0 { bits |= X87Status.c1 }
+            if result.quotient & 2 != 0 { bits |= X87Status.c3 }
+            if result.quotient & 4 != 0 { bits |= X87Status.c0 }
+        }
+        if environment.stopsOperation {
+            if environment.raised & X87Status.invalid != 0 { setConditions(bits) }
+        } else {
             self[0] = result.value
-            var bits: UInt16 = 0
-            if result.isPartial {
-                bits = X87Status.c2
-            } else {
-                if result.quotient & 1 != 0 { bits |= X87Status.c1 }
-                if result.quotient & 2 != 0 { bits |= X87Status.c3 }
-                if result.quotient & 4 != 0 { bits |= X87Status.c0 }
-            }
             setConditions(bits)
         }
         finish(setsC1: false)

@@ -56,24 +56,36 @@ struct X87Unit {
         return self[index]
     }
 
-    /// Pushes a number; the real indefinite when the stack is full and #IS is masked.
-    mutating func push(_ value: ExtendedFloat) {
-        if emptyTags >> UInt8((top + 7) & 7) & 1 == 0 {
+    /// The register that a push would go to is in use.
+    var isFull: Bool { emptyTags >> UInt8((top + 7) & 7) & 1 == 0 }
+
+    /// Pushes a number; the real indefinite when the stack is full and #IS is masked. A full stack is noticed before the number is
+    /// looked at.
+    mutating func push(_ load: (inout X87Environment) -> ExtendedFloat) {
+        var value = ExtendedFloat.indefinite
+        if isFull {
             environment.raise(X87Status.invalid | X87Status.stackFault)
             environment.roundedUp = true
-            if environment.stopsOperation { return }
-            top += 7
-            self[0] = .indefinite
-            return
+        } else {
+            value = load(&environment)
         }
-        if environment.stopsOperation { return }
-        top += 7
-        self[0] = value
+        // A denormal number is loaded even when #D is unmasked.
+        if environment.raised & ~control & X87Status.invalid == 0 {
+            top += 7
+            self[0] = value
+        }
+        finish()
     }
 
     /// Takes the raised exceptions over into the status word. C1 says whether the result was rounded up, or, with a stack fault,
     /// whether the stack overflowed.
     mutating func finish(setsC1: Bool = true) {
+        if environment.stopsOperation {
+            // What the operation would have raised later does not happen.
+            let early = X87Status.invalid | X87Status.denormal | X87Status.zeroDivide | X87Status.stackFault
+            environment.raised &= early
+            if environment.raised & X87Status.stackFault == 0 { environment.roundedUp = false }
+        }
         status |= environment.raised & 0x7F
         if setsC1 {
             if environment.roundedUp { status |= X87Status.c1 } else { status &= ~X87Status.c1 }
@@ -124,9 +136,7 @@ struct X87Unit {
             finish()
             return
         }
-        var operandEnvironment = environment
-        let b = load(&operandEnvironment)
-        environment.raised |= operandEnvironment.raised
+        let b = load(&environment)
         let result = compute(kind, a, b)
         if !environment.stopsOperation { self[0] = result }
         finish()
@@ -146,8 +156,9 @@ struct X87Unit {
     mutating func compare(with other: ExtendedFloat?, isQuiet: Bool, pops: Int) {
         var order = X87Environment.Order.unordered
         if let a = operand(0), let other { order = environment.compare(a, other, isQuiet: isQuiet) }
+        // The condition codes are set even when an exception is unmasked; only the pop does not happen then.
+        setConditions(Self.conditions(order))
         if !environment.stopsOperation {
-            setConditions(Self.conditions(order))
             for _ in 0..<pops { pop() }
         }
         environment.roundedUp = false
@@ -160,9 +171,7 @@ struct X87Unit {
             compare(with: .indefinite, isQuiet: false, pops: pops)
             return
         }
-        var operandEnvironment = environment
-        let other = load(&operandEnvironment)
-        environment.raised |= operandEnvironment.raised
+        let other = load(&environment)
         compare(with: other, isQuiet: false, pops: pops)
     }
 

@@ -112,6 +112,12 @@ extension BlockBuilder {
             let selector = temporary()
             helper(.readSegment, destination: selector, detail: register.number)
             value = .slot(selector)
+            if width == 32 {
+                // Only 16 bits are stored, whatever the stack pointer moves by.
+                store(16, stackAddress(-4, byteCount: 2, isWrite: true), value)
+                moveStack(-4)
+                return .lifted
+            }
         } else {
             guard let read = read(i, 0) else { return .unsupported }
             value = read

@@ -19,6 +19,20 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_STAC: return alone(i, .setAccessCheck)
         case ZYDIS_MNEMONIC_SWAPGS: return alone(i, .swapGS)
         case ZYDIS_MNEMONIC_MONITOR: return monitor(i)
+        case ZYDIS_MNEMONIC_MONITORX, ZYDIS_MNEMONIC_UMONITOR:
+            // For every level: the access is checked like a load of one byte.
+            var register = Slot.rax
+            if i.mnemonic == ZYDIS_MNEMONIC_UMONITOR, case .register(let operand) = i.operands[0].value {
+                register = .general(operand.number)
+            }
+            _ = load(8, implicitAddress(register, i, segment: Self.dataSegment(i), byteCount: 1, isWrite: false))
+            return .lifted
+        case ZYDIS_MNEMONIC_MWAITX: return .lifted
+        case ZYDIS_MNEMONIC_TPAUSE, ZYDIS_MNEMONIC_UMWAIT:
+            // The wait ends at once, not for its time limit: CF = 0.
+            for flag in Slot.arithmeticFlags { setFlag(flag, .zero) }
+            pendingFlags = FlagSource.none
+            return .lifted
         case ZYDIS_MNEMONIC_MWAIT: return alone(i, .monitorWait)
         case ZYDIS_MNEMONIC_RDPMC: return alone(i, .readPerformanceCounter)
         case ZYDIS_MNEMONIC_VMCALL, ZYDIS_MNEMONIC_VMMCALL: return alone(i, .hypervisorCall)
