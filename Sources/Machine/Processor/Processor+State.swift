@@ -71,6 +71,7 @@ extension Processor {
         isHalted = state.isHalted
         blocksNonMaskable = state.blocksNonMaskable
         tlb.flush()
+        modeChanged()
     }
 
     /// The architectural state as a value. The time-stamp counter is the one of virtual time 0: see `Machine.state(ofProcessor:)`.

@@ -60,6 +60,11 @@ package struct SystemState {
     /// State of the random number generator behind RDRAND and RDSEED.
     package var randomState: UInt64 = 0
 
+    /// Joins the key of the next-block cache: 0 in 64-bit mode; see `Processor.modeChanged`.
+    var modeKey: UInt64 = 0
+    /// Mode, segments and code base that the cached blocks of legacy code belong to.
+    var modeToken: UInt64 = 0
+
     /// The page-table root is in use: CR0.PG.
     @inline(__always)
     var isPaging: Bool { cr0 & CR0.paging != 0 }

@@ -23,7 +23,7 @@ extension Machine {
             // Next block: by virtual address and privilege, else by content.
             let rip = slots[16]
             let isUser = system.pointee.privilegeLevel == 3
-            let key = isUser ? rip ^ 0xA5A5_0000_0000_0000 : rip
+            let key = (isUser ? rip ^ 0xA5A5_0000_0000_0000 : rip) ^ system.pointee.modeKey
             let jump = jumps + Int((rip ^ (rip >> 10)) & UInt64(TLB.jumpCount - 1))
             let code: TLB.JumpEntry
             if jump.pointee.key == key, single == nil {

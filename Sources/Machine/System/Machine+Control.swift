@@ -35,33 +35,79 @@ extension Machine {
     func writeControl(_ number: Int, _ value: UInt64) throws(AccessFailure) {
         let system = processor.system
         switch number {
-        case 0:
-            guard value & CR0.paging != 0, value & CR0.protectionEnable != 0 else {
-                throw .exit(
-                    .unsupportedMode(
-                        rip: processor[.rip], reason: "the guest leaves long mode; legacy modes are not supported yet"))
-            }
-            guard value >> 32 == 0 else { throw .exception(.generalProtection) }
-            system.pointee.cr0 = value | CR0.extensionType
+        case 0: try writeControl0(value)
         case 2:
             system.pointee.cr2 = value
             return
         case 3:
             // Bit 63 says "keep translations" when PCIDs are on; flushing anyway is allowed.
-            system.pointee.cr3 = value & ~(1 << 63)
-        case 4:
-            guard value & CR4.physicalAddressExtension != 0 else { throw .exception(.generalProtection) }
-            guard value >> 32 == 0 else { throw .exception(.generalProtection) }
-            guard (value ^ system.pointee.cr4) & CR4.fiveLevelPaging == 0 else {
+            let hasContexts = system.pointee.cr4 & CR4.processContext != 0
+            guard value & (hasContexts ? 0x7FF0_0000_0000_0000 : 0xFFF0_0000_0000_0000) == 0 else {
                 throw .exception(.generalProtection)
             }
-            system.pointee.cr4 = value
+            system.pointee.cr3 = value & ~(1 << 63)
+        case 4: try writeControl4(value)
         case 8:
             guard value <= 15 else { throw .exception(.generalProtection) }
             board.localAPICs[activeProcessor].priorityClass = UInt8(truncatingIfNeeded: value)
             reconsiderInterrupts()
             return
         default: throw .exception(.invalidOpcode)
+        }
+        processor.tlb.flush()
+    }
+
+    /// CR0, with the entry to long mode and the way out of it (Intel SDM volume 3, 9.8.5).
+    private func writeControl0(_ value: UInt64) throws(AccessFailure) {
+        let system = processor.system
+        let isPaging = value & CR0.paging != 0
+        guard value >> 32 == 0, !isPaging || value & CR0.protectionEnable != 0,
+            value & CR0.notWriteThrough == 0 || value & CR0.cacheDisable != 0
+        else { throw .exception(.generalProtection) }
+        if isPaging != system.pointee.isPaging {
+            if isPaging, system.pointee.efer & EFER.longModeEnable != 0 {
+                guard system.pointee.cr4 & CR4.physicalAddressExtension != 0, !system.pointee.segments[1].isLong else {
+                    throw .exception(.generalProtection)
+                }
+                system.pointee.efer |= EFER.longModeActive
+            } else if !isPaging, system.pointee.isLongMode {
+                guard !system.pointee.isLongCode, system.pointee.cr4 & CR4.processContext == 0 else {
+                    throw .exception(.generalProtection)
+                }
+                system.pointee.efer &= ~EFER.longModeActive
+            }
+        }
+        if value & CR0.protectionEnable == 0 { system.pointee.privilegeLevel = 0 }
+        system.pointee.cr0 = value | CR0.extensionType
+        processor.modeChanged()
+    }
+
+    private func writeControl4(_ value: UInt64) throws(AccessFailure) {
+        let system = processor.system
+        let old = system.pointee.cr4
+        guard value >> 32 == 0 else { throw .exception(.generalProtection) }
+        if system.pointee.isLongMode {
+            guard value & CR4.physicalAddressExtension != 0, (value ^ old) & CR4.fiveLevelPaging == 0 else {
+                throw .exception(.generalProtection)
+            }
+        }
+        if value & ~old & CR4.processContext != 0 {
+            guard system.pointee.isLongMode, system.pointee.cr3 & 0xFFF == 0 else {
+                throw .exception(.generalProtection)
+            }
+        }
+        system.pointee.cr4 = value
+    }
+
+    /// INVPCID (Intel SDM volume 2): all translations go, which every type allows; the descriptor is checked.
+    func invalidateContext(_ type: UInt64, descriptor: UInt64) throws(AccessFailure) {
+        try requireSupervisor()
+        let words = try load(descriptor, byteCount: 16)
+        guard type <= 3 else { throw .exception(.generalProtection) }
+        if type < 2 {
+            let hasContexts = processor.system.pointee.cr4 & CR4.processContext != 0
+            guard words.low >> 12 == 0, hasContexts || words.low == 0 else { throw .exception(.generalProtection) }
+            if type == 0, !Self.isCanonical(words.high) { throw .exception(.generalProtection) }
         }
         processor.tlb.flush()
     }

@@ -50,9 +50,10 @@ extension Machine {
         case MSR.pat: system.pointee.pat = value
         case MSR.mtrrDefaultType: system.pointee.mtrrDefaultType = value
         case MSR.efer:
-            let changeable = EFER.systemCall | EFER.noExecute
-            guard value & ~(changeable | EFER.longModeEnable | EFER.longModeActive | 0xF000) == 0,
-                (value ^ system.pointee.efer) & EFER.longModeEnable == 0
+            // LME changes only while paging is off; LMA follows CR0.PG.
+            let changeable = EFER.systemCall | EFER.noExecute | EFER.longModeEnable
+            guard value & ~(changeable | EFER.longModeActive | 0xF000) == 0,
+                !system.pointee.isPaging || (value ^ system.pointee.efer) & EFER.longModeEnable == 0
             else { throw .exception(.generalProtection) }
             system.pointee.efer = system.pointee.efer & ~changeable | value & changeable
             processor.tlb.flush()

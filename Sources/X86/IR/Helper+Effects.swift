@@ -13,8 +13,11 @@ extension MicroOp {
         case .readTimeStampAndProcessor:
             effects.writes = [.rax, .rdx, .rcx]
             effects.mayFault = true
-        case .readProcessorID, .readMachineStatus, .readMXCSR:
+        case .readProcessorID, .readMXCSR:
             effects.writes = [destination]
+        case .readMachineStatus:
+            effects.writes = [destination]
+            effects.mayFault = true
         case .readRandom:
             effects.writes = [destination] + Slot.arithmeticFlags
         case .readExtendedControl, .readMSR:
@@ -32,12 +35,22 @@ extension MicroOp {
             effects.writes = [destination]
             effects.mayFault = true
         case .writeControl, .writeDebug, .writeMachineStatus, .invalidatePage, .writeSystemFlags, .requireCanonical,
-            .writeMXCSR, .loadLDT, .loadTask:
+            .writeMXCSR, .loadLDT, .loadTask, .checkSegment, .checkPort:
             effects.reads = [a]
             effects.mayFault = true
             effects.usesSystemMemory = helper == .loadLDT || helper == .loadTask
         case .clearTaskSwitched, .writeBackCaches, .clearInterruptFlag, .setInterruptFlag, .clearAccessCheck,
-            .setAccessCheck, .requireFSGSBase, .monitor:
+            .setAccessCheck, .requireFSGSBase:
+            effects.mayFault = true
+        case .monitor:
+            effects.reads = [a, .rcx]
+            effects.mayFault = true
+        case .monitorWait:
+            effects.reads = [.rcx]
+            effects.mayFault = true
+        case .readPerformanceCounter:
+            effects.reads = [.rcx]
+            effects.writes = [.rax, .rdx]
             effects.mayFault = true
         case .readSystemFlags:
             effects.writes = [destination]
@@ -78,11 +91,8 @@ extension MicroOp {
             effects.mayFault = true
             effects.usesSystemMemory = true
         case .farJump, .farCall:
-            effects.reads = helper == .farCall ? [a, .rsp, .rip] : [a]
-            effects.writes = helper == .farCall ? [.rip, .rsp, .csBase] : [.rip, .csBase]
-            effects.memory = [
-                MemoryEffect(address: a, displacement: 0, byteCount: detail / 8 + 2, isWrite: false)
-            ]
+            effects.reads = helper == .farCall ? [a, b, .rsp, .rip] : [a, b]
+            effects.writes = helper == .farCall ? [.rip, .rsp, .csBase, .ssBase] : [.rip, .csBase]
             if helper == .farCall {
                 effects.memory.append(
                     MemoryEffect(
@@ -90,6 +100,25 @@ extension MicroOp {
             }
             effects.mayFault = true
             effects.usesSystemMemory = true
+        case .systemEnter:
+            effects.writes = [.rip, .rsp, .csBase, .ssBase]
+            effects.mayFault = true
+        case .systemExit:
+            effects.reads = [.rcx, .rdx]
+            effects.writes = [.rip, .rsp, .csBase, .ssBase]
+            effects.mayFault = true
+        case .hypervisorCall:
+            effects.reads = [.rax, .rbx, .rcx, .rdx, .rsi, .rdi]
+            effects.writes = [.rax]
+            effects.mayFault = true
+            effects.usesSystemMemory = true
+        case .checkMMX:
+            effects.mayFault = true
+        case .readMMX:
+            effects.writes = [destination]
+        case .writeMMX:
+            effects.reads = [a]
+        case .enterMMX: break
         case .swapGS:
             effects.reads = [.gsBase]
             effects.writes = [.gsBase]
@@ -103,7 +132,8 @@ extension MicroOp {
             effects.reads = [a]
             effects.memory = [
                 MemoryEffect(
-                    address: a, displacement: 0, byteCount: 10, isWrite: helper == .storeGDT || helper == .storeIDT)
+                    address: a, displacement: 0, byteCount: detail == 64 ? 10 : 6,
+                    isWrite: helper == .storeGDT || helper == .storeIDT)
             ]
             effects.mayFault = true
         case .loadAccessRights, .loadSegmentLimit:
@@ -138,9 +168,16 @@ extension MicroOp {
             ]
             effects.mayFault = true
         case .x87Register:
-            // FNSTSW AX is the one form that touches a slot; FCOMI and its family set flags.
-            effects.reads = [.rax] + Slot.arithmeticFlags
-            effects.writes = [.rax] + Slot.arithmeticFlags
+            // FNSTSW AX touches a register, FCMOV reads flags, FCOMI and its family set them.
+            let upper = argument >> 8
+            if argument == 0xDFE0 {
+                effects.reads = [.rax]
+                effects.writes = [.rax]
+            } else if upper == 0xDA || upper == 0xDB, argument & 0xFF < 0xE0 {
+                effects.reads = Slot.arithmeticFlags
+            } else if upper == 0xDB || upper == 0xDF, argument & 0xFF >= 0xE8 {
+                effects.writes = Slot.arithmeticFlags
+            }
             effects.mayFault = true
         case .x87Memory:
             effects.reads = [a]

@@ -1,6 +1,6 @@
 import CZydis
 
-// Floating point: SSE arithmetic, conversions, MXCSR, state saving and x87, all through helpers
+// Floating point: SSE arithmetic, conversions, MXCSR and state saving, all through helpers
 extension BlockBuilder {
     private static let floatOperations: [ZydisMnemonic: (FloatOperation, FloatFormat)] = [
         ZYDIS_MNEMONIC_ADDSS: (.add, .scalarSingle), ZYDIS_MNEMONIC_ADDSD: (.add, .scalarDouble),
@@ -57,7 +57,7 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_XSAVE, ZYDIS_MNEMONIC_XSAVE64: return state(i, .xSave, 0)
         case ZYDIS_MNEMONIC_XSAVEOPT, ZYDIS_MNEMONIC_XSAVEOPT64: return state(i, .xSave, 1)
         case ZYDIS_MNEMONIC_XRSTOR, ZYDIS_MNEMONIC_XRSTOR64: return state(i, .xRestore, 0)
-        default: return liftX87(i)
+        default: return nil
         }
     }
 
@@ -164,34 +164,6 @@ extension BlockBuilder {
         guard instructions.isEmpty else { return .needsOwnBlock }
         guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
         helper(kind, a: effectiveSum(address(memory, i)), detail: detail)
-        terminate(MicroOp(.jump, immediate: i.nextRIP))
-        return .lifted
-    }
-
-    /// The few x87 instructions of kernels and start-up code; the machine reports the rest as unsupported.
-    private mutating func liftX87(_ i: DecodedInstruction) -> Outcome? {
-        let known: Bool =
-            switch i.mnemonic {
-            case ZYDIS_MNEMONIC_FNINIT, ZYDIS_MNEMONIC_FNCLEX, ZYDIS_MNEMONIC_FNSTCW, ZYDIS_MNEMONIC_FLDCW,
-                ZYDIS_MNEMONIC_FNSTSW, ZYDIS_MNEMONIC_FWAIT, ZYDIS_MNEMONIC_EMMS, ZYDIS_MNEMONIC_FFREE,
-                ZYDIS_MNEMONIC_FILD, ZYDIS_MNEMONIC_FLD, ZYDIS_MNEMONIC_FSTP, ZYDIS_MNEMONIC_FXCH,
-                ZYDIS_MNEMONIC_FLD1, ZYDIS_MNEMONIC_FLDZ:
-                true
-            default: false
-            }
-        guard known else { return nil }
-        if i.mnemonic != ZYDIS_MNEMONIC_FWAIT, let trap = unitTrap(context.x87) {
-            terminate(trap)
-            return .lifted
-        }
-        guard instructions.isEmpty else { return .needsOwnBlock }
-        let code = Int(i.opcode) << 8 | Int(i.modRM)
-        if i.visibleCount > 0, case .memory(let memory) = i.operands[0].value {
-            helper(
-                .x87Memory, a: effectiveSum(address(memory, i)), detail: i.operands[0].width / 8, argument: code)
-        } else {
-            helper(.x87Register, argument: code)
-        }
         terminate(MicroOp(.jump, immediate: i.nextRIP))
         return .lifted
     }
