@@ -14,7 +14,6 @@ private enum SectionName {
     static let keyboard = "pckbd"
     static let keyboardKeys = "ps2kbd"
     static let mouse = "ps2mouse"
-    static let firmware = "fw_cfg"
     static let power = "piix4_pm"
     static let chipset = "ICH9LPC"
 }
@@ -51,11 +50,13 @@ extension Board {
         {
             keyboard = try KeyboardController(section, keyboard: keys, mouse: mouse)
         }
+        let identifiers = localAPICs.map(\.initialID)
         if let section = stream.devices(ofModel: SectionName.power).first {
-            power = try PowerManagement(piix4: section, now: now)
+            power = try PowerManagement(section, chipset: .piix4, processorIDs: identifiers)
         } else if let section = stream.devices(ofModel: SectionName.chipset).first {
-            power = try PowerManagement(ich9: section, now: now)
+            power = try PowerManagement(section, chipset: .ich9, processorIDs: identifiers)
         }
+        legacy = try LegacyPorts(stream, processorCount: processorCount)
         pci = try PCIBus(stream.devices, seed: seed)
     }
 
@@ -94,10 +95,11 @@ extension Board {
         try edit(SectionName.mouse, of: &stream) { section throws(DeviceError) in
             try keyboard.save(toMouse: &section)
         }
+        try legacy.save(to: &stream)
         try pci?.save(to: &stream)
         for model in [SectionName.power, SectionName.chipset] {
             guard var section = stream.devices(ofModel: model).first else { continue }
-            try power.save(to: &section, now: now)
+            try power.save(to: &section)
             try stream.replace(section)
         }
     }

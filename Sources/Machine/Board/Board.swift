@@ -16,8 +16,7 @@ package struct Board: Sendable {
     var power: PowerManagement
     var serial = SerialPort()
     var keyboard = KeyboardController()
-    var legacy = LegacyPorts()
-    var configuration = FirmwareConfiguration()
+    var legacy: LegacyPorts
     /// Nil on a board that was not loaded from a snapshot.
     var pci: PCIBus?
 
@@ -39,7 +38,8 @@ package struct Board: Sendable {
         timer = IntervalTimer(now: 0)
         highPrecisionTimer = HPET()
         clock = RealTimeClock(secondsSince1970: 0, now: 0)
-        power = PowerManagement(chipset: .piix4)
+        power = PowerManagement(chipset: .piix4, processorIDs: (0..<processorCount).map { UInt32($0) })
+        legacy = LegacyPorts(processorCount: processorCount)
     }
 
     // MARK: Time
@@ -85,6 +85,7 @@ package struct Board: Sendable {
         func line(_ number: Int, _ isAsserted: Bool) { if isAsserted { next |= 1 << UInt32(number) } }
         line(1, keyboard.keyboardInterruptLine)
         line(4, serial.interruptLine)
+        line(6, legacy.floppy?.interruptLine == true)
         line(8, clock.interruptLine && highPrecisionTimer?.isLegacyReplacement != true)
         line(pci?.systemControlInterrupt ?? 9, power.interruptLine)
         line(12, keyboard.mouseInterruptLine)
@@ -187,12 +188,6 @@ package struct Board: Sendable {
     func processor(withAPIC id: UInt32) -> Int? { localAPICs.firstIndex { $0.initialID == id } }
 
     // MARK: The end of the run, and what is missing
-
-    /// The offset of a port in the power management block, wherever the guest has put it.
-    func powerOffset(_ port: UInt16) -> UInt64? {
-        let base = pci?.powerManagementPort ?? 0x600
-        return port >= base && port < base &+ 0x40 ? UInt64(port - base) : nil
-    }
 
     /// Notes why the run must end.
     mutating func end(_ exit: Exit) { self.exit = self.exit ?? exit }

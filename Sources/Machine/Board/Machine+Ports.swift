@@ -12,10 +12,8 @@ extension Machine {
         static let keyboardCommand: UInt16 = 0x64
         static let clock: ClosedRange<UInt16> = 0x70...0x71
         static let secondaryController: ClosedRange<UInt16> = 0xA0...0xA1
-        static let power: UInt16 = 0xB2
         static let serial: ClosedRange<UInt16> = 0x3F8...0x3FF
         static let triggers: ClosedRange<UInt16> = 0x4D0...0x4D1
-        static let reset: UInt16 = 0xCF9
     }
 
     /// Port input. Ports without a device read all ones.
@@ -41,9 +39,9 @@ extension Machine {
     }
 
     private func readMovablePort(_ port: UInt16, byteCount: Int, now: UInt64) -> UInt64 {
-        if let offset = board.powerOffset(port) {
-            defer { afterDeviceAccess() }
-            return board.power.read(offset, byteCount: byteCount, now: now)
+        if let value = board.readChipset(port, byteCount: byteCount, now: now) {
+            afterDeviceAccess()
+            return value
         }
         if board.pci?.claims(port: port, byteCount: byteCount) == true {
             defer { afterDeviceAccess() }
@@ -75,13 +73,17 @@ extension Machine {
     }
 
     private func writeMovablePort(_ port: UInt16, byteCount: Int, value: UInt64, now: UInt64) {
-        if let offset = board.powerOffset(port) {
-            board.power.write(offset, byteCount: byteCount, value: value, now: now)
-        } else if board.pci?.claims(port: port, byteCount: byteCount) == true {
+        if board.writeChipset(port, byteCount: byteCount, value: value, now: now) { return }
+        if board.pci?.claims(port: port, byteCount: byteCount) == true {
             var memory = DeviceMemory(self)
             board.pci?.writePort(port, byteCount: byteCount, value: value, now: now, memory: &memory)
         } else {
             board.legacy.write(port, byteCount: byteCount, value: value)
+            if board.legacy.systemControl.takeResetRequest() { board.end(.shutdown(reason: "reset through port 0x92")) }
+            if board.legacy.firmware.needsTransfer {
+                var memory = DeviceMemory(self)
+                board.legacy.firmware.transfer(memory: &memory)
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ import X86
 // What KVM does for its guests, done by the engine: clocks, and calls between processors. Steal time is never reported, no page fault is
 // ever asynchronous, and the end of an interrupt is never taken from memory; a host is free to do none of it.
 extension Machine {
-    /// VMCALL and VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, result in RAX.
-    func answerHypercall() throws(AccessFailure) {
+    /// VMCALL and VMMCALL, #UD for a guest without KVM: number in RAX, arguments in RBX, RCX, RDX, RSI, result in RAX.
+    func hypervisorCall() throws(AccessFailure) {
         guard paravirtual.isOffered else { throw .exception(.invalidOpcode) }
         guard processor.system.pointee.privilegeLevel == 0 else {
             processor[.rax] = ParavirtualCall.forbidden
