@@ -1,7 +1,8 @@
 import VMState
 
-// Section `ioapic` of QEMU (version 3), by TCG and by KVM. `irr` means the same in both: lines of level-triggered pins
-// and edges that did not go out.
+// Section `ioapic` of QEMU (version 3), by TCG and by KVM. `irr` means nearly the same in both: the lines of
+// level-triggered pins, and edges that did not go out. KVM also leaves an edge there that came while the one before was
+// still up, and sends it again when it loads the section.
 extension IOAPIC {
     /// Reads a section `ioapic`.
     package init(_ section: DeviceSection) throws(DeviceError) {

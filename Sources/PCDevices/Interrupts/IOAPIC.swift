@@ -73,8 +73,7 @@ package struct IOAPIC: Sendable, Hashable {
     /// Sets the levels after loading, bit by pin, without the edges of a change.
     package mutating func restoreLines(_ levels: UInt32) { lines = levels & Self.allPins }
 
-    /// Sends what waits and can go out. After loading a section of KVM, an edge can be left that the kernel was about
-    /// to send.
+    /// Sends what waits and can go out: after loading, an edge that the hypervisor was about to send, as KVM does.
     package mutating func serviceAll() {
         for pin in 0..<Self.pinCount { service(pin) }
     }
