@@ -5,10 +5,11 @@ struct RegisterOperand {
     enum Kind {
         case general
         case xmm
+        case ymm
         case segment
         case control
         case debug
-        /// MMX, x87, YMM, mask registers and what else is not lifted.
+        /// MMX, x87, ZMM, mask registers and what else is not lifted.
         case other
     }
 
@@ -46,8 +47,9 @@ struct DecodedOperand {
     var width: Int
 
     var isMemory: Bool { if case .memory = value { true } else { false } }
-    var isXMM: Bool {
-        if case .register(let register) = value { register.kind == .xmm } else { false }
+    /// An XMM or YMM register.
+    var isVector: Bool {
+        if case .register(let register) = value { register.kind == .xmm || register.kind == .ymm } else { false }
     }
 }
 
@@ -64,6 +66,8 @@ struct DecodedInstruction {
     let opcodeMap: ZydisOpcodeMap
     let modRM: UInt8
     let segmentOverride: Slot?
+    /// Vector length of a VEX instruction in bits (128 or 256), 0 without VEX.
+    let vectorWidth: Int
     /// Visible operands first, then the implicit ones.
     let operands: [DecodedOperand]
     let visibleCount: Int
@@ -116,6 +120,7 @@ struct InstructionDecoder {
             addressWidth: Int(raw.address_width), attributes: raw.attributes, encoding: raw.encoding,
             opcode: raw.opcode, opcodeMap: raw.opcode_map,
             modRM: raw.raw.modrm.mod << 6 | raw.raw.modrm.reg << 3 | raw.raw.modrm.rm, segmentOverride: override,
+            vectorWidth: Int(raw.avx.vector_length),
             operands: operands.map { convert($0, next) }, visibleCount: Int(raw.operand_count_visible))
     }
 
@@ -163,6 +168,8 @@ struct InstructionDecoder {
             return RegisterOperand(kind: .general, number: number)
         case ZYDIS_REGCLASS_XMM:
             return RegisterOperand(kind: number < 16 ? .xmm : .other, number: number)
+        case ZYDIS_REGCLASS_YMM:
+            return RegisterOperand(kind: number < 16 ? .ymm : .other, number: number)
         case ZYDIS_REGCLASS_SEGMENT: return RegisterOperand(kind: .segment, number: number)
         case ZYDIS_REGCLASS_CONTROL: return RegisterOperand(kind: .control, number: number)
         case ZYDIS_REGCLASS_DEBUG: return RegisterOperand(kind: .debug, number: number)
