@@ -78,8 +78,13 @@ package final class Processor {
             ? .undefined : cr0 & CR0.taskSwitched != 0 ? .notAvailable : .enabled
         let x87: LiftContext.UnitAccess =
             cr0 & (CR0.emulation | CR0.taskSwitched) != 0 ? .notAvailable : .enabled
+        let components = system.pointee.xcr0
+        let avx: LiftContext.UnitAccess =
+            system.pointee.cr4 & CR4.xSave == 0 || components & XCR0.avx != XCR0.avx
+            ? .undefined : cr0 & CR0.taskSwitched != 0 ? .notAvailable : .enabled
         return LiftContext(
             vector: vector, x87: x87, hasLeadingZeroCount: model.hasLeadingZeroCount,
-            hasBitManipulation: model.hasBitManipulation)
+            hasBitManipulation: model.hasBitManipulation, avx: avx,
+            hasWideVectors: components & XCR0.wideVectors == XCR0.wideVectors)
     }
 }

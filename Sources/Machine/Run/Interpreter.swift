@@ -164,6 +164,12 @@ extension Machine {
                         }
                     }
 
+                case .requireAligned:
+                    if (a &+ immediate) & (width &- 1) != 0 {
+                        stopped = .exception(.generalProtection)
+                        break block
+                    }
+
                 case .branch:
                     if a & 1 != 0 {
                         slots[16] = immediate

@@ -143,6 +143,16 @@ extension Machine {
         reconsiderInterrupts()
     }
 
+    /// XGETBV: XCR0, and with ECX = 1 the components of it that are in use (Intel SDM volume 1, 13.6).
+    func readExtendedControl(_ number: UInt32) throws(AccessFailure) -> UInt64 {
+        let controls = processor.system.pointee.xcr0
+        switch number {
+        case 0: return controls
+        case 1 where options.model.leaf(0xD, subleaf: 1).eax & 4 != 0: return controls & componentsInUse()
+        default: throw .exception(.generalProtection)
+        }
+    }
+
     func writeExtendedControl() throws(AccessFailure) {
         let system = processor.system
         guard system.pointee.cr4 & CR4.xSave != 0 else { throw .exception(.invalidOpcode) }
@@ -151,6 +161,14 @@ extension Machine {
         guard processor[.rcx] & 0xFFFF_FFFF == 0, value & 1 != 0, value & 6 != 4 else {
             throw .exception(.generalProtection)
         }
+        // AVX-512's components come together, on top of AVX.
+        let wide = value & 0xE0
+        guard wide == 0 || (wide == 0xE0 && value & XCR0.avx == XCR0.avx) else { throw .exception(.generalProtection) }
+        let leaf = options.model.leaf(0xD, subleaf: 0)
+        let supported = UInt64(leaf.edx) << 32 | UInt64(leaf.eax)
+        guard supported == 0 || value & ~supported == 0 else { throw .exception(.generalProtection) }
         system.pointee.xcr0 = value
+        // VEX instructions are lifted by XCR0.
+        processor.tlb.flushJumps()
     }
 }

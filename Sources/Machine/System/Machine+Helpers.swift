@@ -42,9 +42,9 @@ extension Machine {
             processor[.cf] = 1
         case .readExtendedControl:
             guard system.pointee.cr4 & CR4.xSave != 0 else { throw .exception(.invalidOpcode) }
-            guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
-            processor[.rax] = system.pointee.xcr0 & 0xFFFF_FFFF
-            processor[.rdx] = system.pointee.xcr0 >> 32
+            let value = try readExtendedControl(UInt32(truncatingIfNeeded: processor[.rcx]))
+            processor[.rax] = value & 0xFFFF_FFFF
+            processor[.rdx] = value >> 32
         case .writeExtendedControl: try writeExtendedControl()
         case .readMSR:
             try requireSupervisor()
@@ -194,10 +194,10 @@ extension Machine {
             {
                 throw .exit(exit)
             }
-        case .fxSave: try saveLegacyState(at: a, isExtended: false, requested: 3)
-        case .fxRestore: try restoreLegacyState(at: a, requested: 3)
-        case .xSave: try saveExtendedState(at: a, variant: detail)
-        case .xRestore: try restoreExtendedState(at: a, variant: detail)
+        case .fxSave: try fxSave(at: a, hasLongPointers: detail & 1 != 0)
+        case .fxRestore: try fxRestore(at: a, hasLongPointers: detail & 1 != 0)
+        case .xSave: try saveExtendedState(at: a, detail: detail)
+        case .xRestore: try restoreExtendedState(at: a, detail: detail)
         case .writeMXCSR:
             guard a & 0xFFFF_0000 == 0 else { throw .exception(.generalProtection) }
             system.pointee.mxcsr = UInt32(truncatingIfNeeded: a)
@@ -222,6 +222,12 @@ extension Machine {
                 system.pointee.protectionKeys = UInt32(truncatingIfNeeded: processor[.rax])
                 processor.tlb.flush()
             }
+        case .vectorInteger: try vectorInteger(operation)
+        case .compareStrings: compareStrings(operation)
+        case .gather: try gather(operation, base: a, segment: b)
+        case .maskedLoad: try maskedLoad(operation, address: a)
+        case .maskedStore: try maskedStore(operation, address: a)
+        case .clearVectors: clearVectors(all: detail == 1)
         case .vectorFloat: try vectorFloat(operation)
         case .compareFloat: try compareFloat(a, b, width: detail, isQuiet: operation.argument == 1)
         case .convertFloat: result(try convertFloat(a, detail))

@@ -57,6 +57,17 @@ package enum CR4 {
     package static let protectionKeys: UInt64 = 1 << 22
 }
 
+/// Bits of XCR0: state components (Intel SDM volume 1, 13.1).
+package enum XCR0 {
+    package static let x87: UInt64 = 1 << 0
+    package static let sse: UInt64 = 1 << 1
+    /// What VEX instructions need: the SSE and the AVX component.
+    package static let avx: UInt64 = 6
+    /// What EVEX instructions need: SSE, AVX, opmask, and the two ZMM components.
+    package static let wideVectors: UInt64 = 0xE6
+    package static let protectionKeys: UInt64 = 1 << 9
+}
+
 /// Bits of the EFER register.
 package enum EFER {
     package static let systemCall: UInt64 = 1 << 0

@@ -5,11 +5,12 @@ struct RegisterOperand {
     enum Kind {
         case general
         case xmm
+        case ymm
         case segment
         case control
         case debug
         case mmx
-        /// x87, YMM, mask registers and what else is not lifted.
+        /// x87, ZMM, mask registers and what else is not lifted.
         case other
     }
 
@@ -67,8 +68,9 @@ struct DecodedOperand {
     var isMMX: Bool {
         if case .register(let register) = value { register.kind == .mmx } else { false }
     }
-    var isXMM: Bool {
-        if case .register(let register) = value { register.kind == .xmm } else { false }
+    /// An XMM or YMM register.
+    var isVector: Bool {
+        if case .register(let register) = value { register.kind == .xmm || register.kind == .ymm } else { false }
     }
 }
 
@@ -89,6 +91,8 @@ struct DecodedInstruction {
     let segmentPrefix: Int?
     /// Ones where the instruction pointer of the code's mode has bits.
     let pointerMask: UInt64
+    /// Vector length of a VEX instruction in bits (128 or 256), 0 without VEX.
+    let vectorWidth: Int
     /// Visible operands first, then the implicit ones.
     let operands: [DecodedOperand]
     let visibleCount: Int
@@ -173,7 +177,7 @@ struct InstructionDecoder {
             addressWidth: Int(raw.address_width), attributes: raw.attributes, encoding: raw.encoding,
             opcode: raw.opcode, opcodeMap: raw.opcode_map,
             modRM: raw.raw.modrm.mod << 6 | raw.raw.modrm.reg << 3 | raw.raw.modrm.rm, segmentOverride: override,
-            segmentPrefix: prefix, pointerMask: mask,
+            segmentPrefix: prefix, pointerMask: mask, vectorWidth: Int(raw.avx.vector_length),
             operands: operands.map { convert($0, next, targetMask) }, visibleCount: Int(raw.operand_count_visible))
     }
 
@@ -229,6 +233,8 @@ struct InstructionDecoder {
         case ZYDIS_REGCLASS_XMM:
             return RegisterOperand(kind: number < 16 ? .xmm : .other, number: number)
         case ZYDIS_REGCLASS_MMX: return RegisterOperand(kind: .mmx, number: number)
+        case ZYDIS_REGCLASS_YMM:
+            return RegisterOperand(kind: number < 16 ? .ymm : .other, number: number)
         case ZYDIS_REGCLASS_SEGMENT: return RegisterOperand(kind: .segment, number: number)
         case ZYDIS_REGCLASS_CONTROL: return RegisterOperand(kind: .control, number: number)
         case ZYDIS_REGCLASS_DEBUG: return RegisterOperand(kind: .debug, number: number)

@@ -161,12 +161,15 @@ extension MicroOp {
             ]
             effects.mayFault = true
         case .xSave, .xRestore:
-            effects.reads = [a, .rax, .rdx] + (helper == .xSave ? Self.vectorSlots(32..<96) : [])
+            // A component that the instruction does not take leaves its registers alone; restoring reads them for that.
+            effects.reads = [a, .rax, .rdx] + Self.vectorSlots(32..<96)
             effects.writes = helper == .xSave ? [] : Self.vectorSlots(32..<96)
             effects.memory = [
-                MemoryEffect(address: a, displacement: 0, byteCount: 832, isWrite: helper == .xSave)
+                MemoryEffect(
+                    address: a, displacement: 0, byteCount: Self.extendedAreaSize, isWrite: helper == .xSave)
             ]
             effects.mayFault = true
+            effects.usesSystemMemory = true
         case .x87Register:
             // FNSTSW AX touches a register, FCMOV reads flags, FCOMI and its family set them.
             let upper = argument >> 8
@@ -187,9 +190,36 @@ extension MicroOp {
             ]
             effects.mayFault = true
         case .vectorFloat:
-            effects.reads = [a, a.high, b, b.high]
-            effects.writes = [destination, destination.high]
+            effects = floatEffects
+        case .vectorInteger:
+            let isWide = detail & 0x100 != 0
+            effects.reads = Self.words(a, isWide ? 4 : 2) + Self.words(b, isWide ? 4 : 2)
+            if detail == Int(VectorOperation.sha256Rounds.rawValue) { effects.reads += Self.words(.xmm(0), 2) }
+            effects.writes = Self.words(destination, isWide ? 4 : 2)
+        case .compareStrings:
+            let form = StringComparison(detail: detail)
+            effects.reads = Self.words(a, 2) + Self.words(b, 2) + (form.hasExplicitLengths ? [.rax, .rdx] : [])
+            effects.writes = (form.returnsMask ? Self.words(.xmm(0), 2) : [.rcx]) + Slot.arithmeticFlags
+        case .gather:
+            let form = GatherForm(detail: detail, argument: argument)
+            let whole = Self.words(destination, 4) + Self.words(.xmm(form.mask), 4)
+            effects.reads = [a, b] + Self.words(.xmm(form.index), 4) + whole
+            effects.writes = whole
             effects.mayFault = true
+            effects.usesSystemMemory = true
+        case .maskedLoad:
+            let count = detail & 0x100 != 0 ? 4 : 2
+            effects.reads = [a] + Self.words(b, count)
+            effects.writes = Self.words(destination, count)
+            effects.mayFault = true
+            effects.usesSystemMemory = true
+        case .maskedStore:
+            let count = detail & 0x100 != 0 ? 4 : 2
+            effects.reads = [a] + Self.words(b, count) + Self.words(destination, count)
+            effects.mayFault = true
+            effects.usesSystemMemory = true
+        case .clearVectors:
+            effects.writes = Self.vectorSlots(detail == 1 ? 32..<96 : 64..<96)
         case .compareFloat:
             effects.reads = [a, b]
             effects.writes = Slot.arithmeticFlags
@@ -202,6 +232,25 @@ extension MicroOp {
         effects.reads.removeAll { $0 == .zero || $0 == .immediate }
         return effects
     }
+
+    private var floatEffects: HelperEffects {
+        var effects = HelperEffects()
+        effects.mayFault = true
+        guard let form = FloatForm(detail: detail) else { return effects }
+        effects.reads = Self.words(a, form.firstWords) + Self.words(b, form.sourceWords)
+        effects.writes = Self.words(destination, form.resultWords)
+        if form.isFused { effects.reads += effects.writes }
+        return effects
+    }
+
+    /// The slots of a vector of `count` words.
+    private static func words(_ slot: Slot, _ count: Int) -> [Slot] {
+        slot == .zero ? [] : Array([slot, slot.high, slot.upper, slot.upper.high].prefix(count))
+    }
+
+    /// Legacy region and header: the part of an XSAVE area that every instruction of the family may touch. What comes behind them lies
+    /// where CPUID says.
+    private static let extendedAreaSize = 576
 
     private static func vectorSlots(_ range: Range<UInt16>) -> [Slot] { range.map { Slot($0) } }
 }

@@ -113,12 +113,13 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case output
 
     // Floating point and extended state
-    /// FXSAVE to address a.
+    /// FXSAVE to address a; `detail` 1 with REX.W, so 64-bit x87 pointers.
     case fxSave
     case fxRestore
-    /// XSAVE (detail 0), XSAVEOPT (1), XSAVEC (2), XSAVES (3) to address a, mask RDX:RAX.
+    /// XSAVE (detail 0), XSAVEOPT (1), XSAVEC (2), XSAVES (3) to address a, mask RDX:RAX. Bit 3 of the detail: with REX.W, so 64-bit
+    /// x87 pointers.
     case xSave
-    /// XRSTOR (detail 0), XRSTORS (3) from address a, mask RDX:RAX.
+    /// XRSTOR (detail 0), XRSTORS (3) from address a, mask RDX:RAX; bit 3 alike.
     case xRestore
     /// MXCSR = low 32 bits of a.
     case writeMXCSR
@@ -136,12 +137,28 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case writeMMX
     /// Only the change of the x87 stack.
     case enterMMX
-    /// (d, d+1) = SSE floating-point operation `detail` (`FloatOperation`) of (a, a+1) and (b, b+1); `argument` its immediate byte.
+    /// Vector d = floating-point operation `detail` (`FloatForm`) of the vectors a and b; `argument` its immediate byte. The words of a
+    /// vector of 256 bits are those at its slot, `high`, `upper` and `upper.high`.
     case vectorFloat
     /// UCOMIS*, COMIS*: ZF PF CF from the low elements of a and b, OF SF AF = 0; `detail` 32 or 64, `argument` 1 when quiet.
     case compareFloat
     /// d = conversion `detail` (`FloatConversion`) of a.
     case convertFloat
+
+    // Vectors
+    /// Vector d = integer operation `detail` (`VectorOperation`) of the vectors a and b; `argument` its immediate byte.
+    case vectorInteger
+    /// PCMPESTRI and its family (`StringComparison`) on the 128-bit vectors a and b: RCX or XMM0, and the flags.
+    case compareStrings
+    /// Gathers (`GatherForm`). When an element faults, the elements before it are in d and their masks are cleared: a restart goes on.
+    case gather
+    /// Vector d = elements at address a whose mask (top bit of the element of vector b) is set, others 0; `detail` is the bytes of an
+    /// element, bit 8 says 256 bits.
+    case maskedLoad
+    /// The elements of vector d whose mask is set to address a; all or none. Elements have 1, 4 or 8 bytes.
+    case maskedStore
+    /// VZEROUPPER, VZEROALL (detail 1).
+    case clearVectors
 
     // Others
     /// MONITOR of address a: checks only.
@@ -172,7 +189,8 @@ package struct HelperEffects: Sendable {
     package var writes: [Slot] = []
     package var memory: [MemoryEffect] = []
     package var mayFault = false
-    /// The helper may also push to a stack or read descriptor tables and the TSS, at addresses that only system state knows.
+    /// The helper may also touch memory at addresses that are not known before: a stack, descriptor tables and the TSS, elements that
+    /// masks or indices choose.
     package var usesSystemMemory = false
 }
 

@@ -21,6 +21,10 @@ package struct LiftContext: Sendable, Hashable {
 
     package var vector: UnitAccess
     package var x87: UnitAccess
+    /// What a VEX-encoded vector instruction does: #UD without CR4.OSXSAVE or XCR0's SSE and AVX bits, #NM with CR0.TS.
+    package var avx: UnitAccess
+    /// XCR0 lets AVX-512 state in: EVEX instructions are unsupported then, #UD without.
+    package var hasWideVectors: Bool
     /// CPUID.80000001H:ECX.LZCNT; without it the encoding is BSR.
     package var hasLeadingZeroCount: Bool
     /// CPUID.7:EBX.BMI1; without it TZCNT's encoding is BSF.
@@ -38,10 +42,12 @@ package struct LiftContext: Sendable, Hashable {
 
     package init(
         vector: UnitAccess = .enabled, x87: UnitAccess = .enabled, hasLeadingZeroCount: Bool = true,
-        hasBitManipulation: Bool = true
+        hasBitManipulation: Bool = true, avx: UnitAccess = .enabled, hasWideVectors: Bool = true
     ) {
         self.vector = vector
         self.x87 = x87
+        self.avx = avx
+        self.hasWideVectors = hasWideVectors
         self.hasLeadingZeroCount = hasLeadingZeroCount
         self.hasBitManipulation = hasBitManipulation
     }
@@ -49,7 +55,7 @@ package struct LiftContext: Sendable, Hashable {
     /// The context as a small number, for cache keys.
     package var bits: UInt64 {
         UInt64(vector.rawValue) | UInt64(x87.rawValue) << 2 | (hasLeadingZeroCount ? 16 : 0)
-            | (hasBitManipulation ? 32 : 0) | modeBits
+            | (hasBitManipulation ? 32 : 0) | UInt64(avx.rawValue) << 6 | (hasWideVectors ? 256 : 0) | modeBits
     }
 
     /// Bits 16-21 of `bits`.
