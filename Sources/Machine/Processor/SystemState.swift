@@ -51,6 +51,8 @@ package struct SystemState {
 
     /// Instructions retired since the machine was loaded; each iteration of a repeated string instruction counts.
     package var retired: UInt64 = 0
+    /// No block begins when `retired` has reached this; looked at before every block.
+    package var stop: UInt64 = 0
     /// State of the random number generator behind RDRAND and RDSEED.
     package var randomState: UInt64 = 0
 
