@@ -43,6 +43,7 @@ extension Machine {
             place = 0
 
             let result = code.enter(opaque, processor, at: offset, set: set)
+            processor.settleFlags()
             let index = Int((result >> 8) & 0xFF_FFFF)
             switch NativeStatus(rawValue: result & 0xFF) {
             case .lookup: place = Int(result >> 8)

@@ -14,6 +14,7 @@ enum NativeEntry {
     static var storeAddress: UInt64 { address { NativeEntry.store($0, $1, $2, $3, $4) } }
     static var helperAddress: UInt64 { address { NativeEntry.helper($0, $1, $2, $3, $4) } }
     static var seldomAddress: UInt64 { address { NativeEntry.seldom($0, $1, $2, $3, $4) } }
+    static var settleAddress: UInt64 { address { NativeEntry.settle($0, $1, $2, $3, $4) } }
 
     private static func address(_ function: Function) -> UInt64 { UInt64(unsafeBitCast(function, to: UInt.self)) }
 
@@ -87,6 +88,7 @@ enum NativeEntry {
         machine.slots[16] = block.block.rip
         let operation = block.operations[request.operation]
         machine.slots[Int(Slot.immediate.rawValue)] = operation.immediate
+        machine.processor.settleFlags()
         switch machine.runHelper(operation) {
         case .completed:
             machine.mayWriteCode = false
@@ -95,6 +97,14 @@ enum NativeEntry {
         case .exception(let exception): return request.fail(.exception(exception))
         case .exit(let exit): return request.fail(.exit(exit))
         }
+    }
+
+    private static func settle(
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
+        _ key: UnsafeMutablePointer<UInt64>
+    ) -> UInt64 {
+        Unmanaged<Machine>.fromOpaque(raw).takeUnretainedValue().processor.settleFlags()
+        return 0
     }
 
     private static func seldom(

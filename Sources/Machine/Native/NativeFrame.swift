@@ -22,8 +22,10 @@ enum NativeFrame {
     static let value: Int32 = 56
     /// `TLB.key` of address 0 for the processor's present set.
     static let key: Int32 = 72
+    /// `Translator.hiddenCount` words: operands of flags that wait.
+    static let hidden: Int32 = 80
     /// Size; with six pushed registers and the return address it keeps RSP aligned.
-    static let size: UInt64 = 88
+    static let size: UInt64 = 136
 
     /// Registers that Swift code may change and blocks keep slots in.
     static let callerSaved: [HostRegister] = [.rsi, .rdi, .r8, .r9, .r10, .r11]
@@ -36,6 +38,9 @@ enum NativeFrame {
 
     static let retired = HostAddress(.r14, offset(\.retired))
     static let stop = HostAddress(.r14, offset(\.stop))
+    static let pendingFlags = HostAddress(.r14, offset(\.pendingFlags))
+    static let pendingFlagA = HostAddress(.r14, offset(\.pendingFlagA))
+    static let pendingFlagB = HostAddress(.r14, offset(\.pendingFlagB))
 
     private static func offset(_ path: PartialKeyPath<SystemState>) -> Int32 {
         Int32(truncatingIfNeeded: MemoryLayout<SystemState>.offset(of: path) ?? 0)

@@ -16,6 +16,7 @@ struct NativeRoutines {
     private(set) var store = 0
     private(set) var helper = 0
     private(set) var seldom = 0
+    private(set) var settle = 0
     /// Where blocks may begin.
     private(set) var end = 0
 
@@ -40,6 +41,7 @@ struct NativeRoutines {
         store = Self.emitCall(&code, leave, NativeEntry.storeAddress)
         helper = Self.emitCall(&code, leave, NativeEntry.helperAddress)
         seldom = Self.emitCall(&code, leave, NativeEntry.seldomAddress)
+        settle = Self.emitCall(&code, leave, NativeEntry.settleAddress)
         end = code.position
     }
 

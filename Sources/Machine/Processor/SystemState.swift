@@ -53,6 +53,11 @@ package struct SystemState {
     package var retired: UInt64 = 0
     /// No block begins when `retired` has reached this; looked at before every block.
     package var stop: UInt64 = 0
+    /// While translated code runs: the operation whose flags the flag slots lack, its operands, and 0 when there is none
+    /// (`Processor.settleFlags`).
+    var pendingFlags: UInt32 = 0
+    var pendingFlagA: UInt64 = 0
+    var pendingFlagB: UInt64 = 0
     /// State of the random number generator behind RDRAND and RDSEED.
     package var randomState: UInt64 = 0
 

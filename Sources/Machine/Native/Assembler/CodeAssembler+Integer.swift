@@ -103,6 +103,17 @@ extension CodeAssembler {
         immediate(constant, isShort ? 8 : width)
     }
 
+    /// An operation on memory, 32 bits with sign for a width of 64.
+    mutating func arithmetic(
+        _ operation: HostArithmetic, _ to: HostAddress, constant: UInt64, _ width: Width = 64
+    ) {
+        let isShort = width != 8 && Self.fits8(constant, width)
+        encode(
+            width == 8 ? 0x80 : isShort ? 0x83 : 0x81, reg: operation.rawValue, to, wide: width == 64,
+            prefix: sizePrefix(width))
+        immediate(constant, isShort ? 8 : width)
+    }
+
     /// CMP of 32 bits in memory with a constant that always has four bytes, which end the instruction.
     mutating func compare(_ memory: HostAddress, patchable constant: UInt32) {
         encode(0x81, reg: HostArithmetic.compare.rawValue, memory)

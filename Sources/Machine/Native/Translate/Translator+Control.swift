@@ -19,15 +19,18 @@ extension Translator {
         Self.forEachSource(op) { slot in
             if slot >= 128 { writeBack(Slot(UInt16(slot))) }
         }
+        settleFlags()
         flushAll()
         request(position)
         code.call(to: routines.helper)
         for slot in op.helperEffects.writes where slot.isTemporary { defineInMemory(slot) }
+        pending = .clear
         if let helper = op.helper, !Self.plainHelpers.contains(helper) { mayChangeSet = true }
     }
 
     /// The operation as `executeSeldom` does it: operands and result in the slot file.
     func emitSeldom(_ op: MicroOp, _ position: Int) {
+        if op.mayFault { settleFlags() }
         Self.forEachSource(op) { slot in
             if slot != Int(Slot.immediate.rawValue) { writeBack(Slot(UInt16(slot))) }
         }
@@ -39,7 +42,8 @@ extension Translator {
     }
 
     /// `branch` on a slot.
-    func emitBranch(_ op: MicroOp) {
+    func emitBranch(_ op: MicroOp, _ position: Int) {
+        isLastBranch(position) ? leaveFlags() : settleFlags()
         if let condition = constant(op.a, op) {
             if condition & 1 != 0 { addStub(.exit(target: op.immediate), from: code.jump(), writesBack: true) }
             return
@@ -61,6 +65,7 @@ extension Translator {
     }
 
     func emitExit(to target: UInt64) {
+        leaveFlags()
         emitWriteBacks()
         emitLink(to: target)
     }
@@ -84,6 +89,7 @@ extension Translator {
 
     func emitIndirectExit(_ op: MicroOp) {
         let isRIP = op.a == .rip
+        leaveFlags()
         copy(.rax, op.a, op)
         emitWriteBacks()
         if !isRIP { code.store(NativeFrame.slot(Int(Slot.rip.rawValue)), .rax) }
@@ -113,6 +119,7 @@ extension Translator {
     }
 
     func emitTerminator(_ position: Int) {
+        settleFlags()
         emitWriteBacks()
         leave(.terminator, position)
     }
@@ -126,6 +133,8 @@ extension Translator {
 
     func emitStub(_ stub: Stub) {
         code.bindHere(stub.from)
+        for index in 0..<stub.flagCount { emit(flagWriteBacks[stub.firstFlag + index]) }
+        if stub.clearsPending { code.store(NativeFrame.pendingFlags, constant: 0, 32) }
         for index in 0..<stub.writeBackCount { emit(writeBacks[stub.firstWriteBack + index]) }
         switch stub.kind {
         case .load(let register, let displacement, let first, let second, let info):
@@ -152,6 +161,9 @@ extension Translator {
         case .lookup:
             code.move(.rax, constant: 0)
             code.jump(to: routines.leaveForLookup)
+        case .settle:
+            code.call(to: routines.settle)
+            code.jump(to: stub.back)
         case .divideError(let operation): leave(.divideError, operation)
         case .seldom(let operation, let result, let slot):
             request(operation)

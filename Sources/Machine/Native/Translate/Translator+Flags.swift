@@ -103,7 +103,7 @@ extension Translator {
     }
 
     /// OF of x + 1 and x - 1: the result is the smallest or largest number.
-    private func isOverflowConstant(_ value: KnownValue, _ arithmetic: Arithmetic) -> Bool {
+    func isOverflowConstant(_ value: KnownValue, _ arithmetic: Arithmetic) -> Bool {
         guard value.isConstant, arithmetic.b == .constant(1) else { return false }
         let smallest = UInt64(1) << UInt64(arithmetic.width - 1)
         switch arithmetic.kind {
@@ -156,11 +156,13 @@ extension Translator {
             define(op.destination, constant: a >> UInt64(op.width - 1) & 1)
             return 1
         }
+        if postpone(op) { return 1 }
         let isSignOfBit = op.operation == .sign && op.width == 1
         let next = position + 1 < operations.count ? operations[position + 1] : op
         let isSingle = op.destination.isTemporary && slots[Int(op.destination.rawValue)].usesLeft == 1
         if isSingle, !isSignOfBit, next.operation == .branch, next.a == op.destination {
             consume(next)
+            isLastBranch(position + 1) ? leaveFlags() : settleFlags()
             let condition = op.width == 1 ? emitBitCondition(op) : condition(op)
             addStub(.exit(target: next.immediate), from: code.jump(condition), writesBack: true)
             return 2
@@ -168,6 +170,8 @@ extension Translator {
         if isSingle, !isSignOfBit, next.operation == .select, next.third == op.destination, next.a != op.destination,
             next.b != op.destination
         {
+            if position + 1 == killStart { pending = .stale }
+            materializeSources(next)
             consume(next)
             // Operands first: constants of the selection need registers.
             let condition = op.width == 1 ? emitBitCondition(op) : condition(op)
@@ -222,6 +226,7 @@ extension Translator {
     }
 
     func emitFlag(_ op: MicroOp) {
+        if op.operation != .parity || constant(op.a, op) == nil, postpone(op) { return }
         switch op.operation {
         case .parity:
             if let result = constant(op.a, op) {

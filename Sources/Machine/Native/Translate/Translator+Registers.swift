@@ -13,7 +13,7 @@ extension Translator {
             let register = used.trailingZeroBitCount
             used &= used - 1
             let slot = registerSlot[register]
-            if slot == Self.unnamed || (slot >= 128 && slots[Int(slot)].usesLeft <= 0) {
+            if slot == Self.unnamed || (slot >= 128 && slots[Int(slot)].usesLeft <= 0 && !isHeld(Int(slot))) {
                 release(HostRegister(UInt8(register)))
             }
         }
@@ -70,8 +70,8 @@ extension Translator {
     private func spill(_ register: HostRegister) {
         let slot = registerSlot[Int(register.number)]
         guard slot >= 0, !slots[Int(slot)].isInMemory, !slots[Int(slot)].isConstant else { return }
-        if slot >= 128, slots[Int(slot)].usesLeft <= 0 { return }
-        code.store(NativeFrame.slot(Int(slot)), register)
+        if slot >= 128, slots[Int(slot)].usesLeft <= 0, !isHeld(Int(slot)) { return }
+        code.store(place(Int(slot)), register)
         slots[Int(slot)].isInMemory = true
     }
 
@@ -122,7 +122,7 @@ extension Translator {
             code.move(result, constant: slots[index].constant)
         } else {
             // Flags were perhaps written as one byte.
-            code.load(result, NativeFrame.slot(index), (17...23).contains(index) ? 8 : 64)
+            code.load(result, place(index), (17...23).contains(index) ? 8 : 64)
         }
         return result
     }
@@ -144,7 +144,7 @@ extension Translator {
         let index = Int(slot.rawValue)
         let source = register(slot, op)
         let isLast = slot.isTemporary && slots[index].usesLeft <= 0
-        if isLast || slot == op.destination {
+        if isLast || slot == op.destination, !isHeld(index) {
             // The value is about to be overwritten.
             slots[index].register = SlotState.noRegister
             registerSlot[Int(source.number)] = Self.unnamed
@@ -159,6 +159,7 @@ extension Translator {
     /// The slot's old value is not wanted any more, in whatever place.
     private func forget(_ slot: Slot) {
         let index = Int(slot.rawValue)
+        giveUp(index)
         let old = slots[index].register
         if old != SlotState.noRegister { release(HostRegister(old)) }
         slots[index].isConstant = false
@@ -263,7 +264,7 @@ extension Translator {
         for register in Self.pool {
             let slot = registerSlot[Int(register.number)]
             guard slot != Self.noSlot else { continue }
-            if slot >= 128 { writeBack(Slot(UInt16(slot))) }
+            if slot >= 128, slot < Int16(Self.firstHidden) { writeBack(Slot(UInt16(slot))) }
             release(register)
         }
         for slot in 0..<128 where slot != Int(Slot.zero.rawValue) {
@@ -276,10 +277,15 @@ extension Translator {
 
     func addStub(_ kind: Stub.Kind, from: Int, writesBack: Bool = false) {
         let first = writeBacks.count
-        if writesBack { forEachWriteBack { writeBacks.append($0) } }
+        let firstFlag = flagWriteBacks.count
+        if writesBack {
+            forEachWriteBack { writeBacks.append($0) }
+            appendFlagWriteBacks()
+        }
         stubs.append(
             Stub(
                 kind: kind, from: from, back: code.position, firstWriteBack: first,
-                writeBackCount: writeBacks.count - first))
+                writeBackCount: writeBacks.count - first, firstFlag: firstFlag,
+                flagCount: flagWriteBacks.count - firstFlag, clearsPending: writesBack && pending == .stale))
     }
 }

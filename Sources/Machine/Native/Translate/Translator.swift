@@ -17,7 +17,11 @@ final class Translator {
     static let unnamed: Int16 = -2
     static let noSlot: Int16 = -1
 
-    /// Indexed by slot, `Slot.count` + 2 of them.
+    /// Places behind the slots for old values that flags wait for.
+    static let firstHidden = Slot.count + 2
+    static let hiddenCount = 6
+
+    /// Indexed by slot, `Slot.count` + 2 of them, and hidden places.
     let slots: UnsafeMutablePointer<SlotState>
     /// Indexed by register number.
     let registerSlot: UnsafeMutablePointer<Int16>
@@ -32,6 +36,12 @@ final class Translator {
     @exclusivity(unchecked) var flags = Arithmetic.none
     @exclusivity(unchecked) var writeBacks: [WriteBack] = []
     @exclusivity(unchecked) var stubs: [Stub] = []
+    /// Flags that are not computed yet.
+    @exclusivity(unchecked) var records: [FlagRecord] = []
+    @exclusivity(unchecked) var flagWriteBacks: [FlagWriteBack] = []
+    @exclusivity(unchecked) var pending = PendingFlags.inherited
+    /// The operation from which on the block replaces all six flags before anybody can look, or -1.
+    @exclusivity(unchecked) var killStart = -1
 
     @exclusivity(unchecked) var code: CodeAssembler
     let features: HostFeatures
@@ -48,8 +58,8 @@ final class Translator {
         self.routines = routines
         self.features = features
         self.code = code
-        slots = .allocate(capacity: Slot.count + 2)
-        slots.initialize(repeating: SlotState(), count: Slot.count + 2)
+        slots = .allocate(capacity: Self.firstHidden + Self.hiddenCount)
+        slots.initialize(repeating: SlotState(), count: Self.firstHidden + Self.hiddenCount)
         registerSlot = .allocate(capacity: 16)
         registerSlot.initialize(repeating: Self.noSlot, count: 16)
         lastUse = .allocate(capacity: 16)
@@ -79,6 +89,7 @@ final class Translator {
         // The budget: `retired >= stop` before the block.
         code.arithmetic(.compare, .r12, NativeFrame.stop)
         addStub(.begin, from: code.jump(.aboveOrEqual))
+        beginFlags()
         var position = 0
         while position < operations.count {
             position += emit(position)
@@ -95,6 +106,7 @@ final class Translator {
 
     private func reset(slotCount: Int) {
         for slot in 0..<slotCount { slots[slot] = SlotState() }
+        for index in 0..<Self.hiddenCount { slots[Self.firstHidden + index] = SlotState() }
         for slot in 17...23 { slots[slot].bound = 1 }
         slots[Int(Slot.zero.rawValue)].isConstant = true
         slots[Int(Slot.zero.rawValue)].bound = 0
@@ -107,6 +119,8 @@ final class Translator {
         constantSlots.removeAll(keepingCapacity: true)
         writeBacks.removeAll(keepingCapacity: true)
         stubs.removeAll(keepingCapacity: true)
+        records.removeAll(keepingCapacity: true)
+        flagWriteBacks.removeAll(keepingCapacity: true)
         for operation in operations { Self.forEachSource(operation) { slots[$0].usesLeft += 1 } }
     }
 
@@ -131,6 +145,8 @@ final class Translator {
     /// - Returns: how many operations.
     private func emit(_ position: Int) -> Int {
         let op = operations[position]
+        if position == killStart { pending = .stale }
+        materializeSources(op)
         consume(op)
         switch op.operation {
         case .move: emitMove(op)
@@ -154,7 +170,7 @@ final class Translator {
         case .load, .loadForStore: emitLoad(op, position)
         case .store: emitStore(op, position)
         case .helper: emitHelper(op, position)
-        case .branch: emitBranch(op)
+        case .branch: emitBranch(op, position)
         case .jump: emitExit(to: op.immediate)
         case .jumpIndirect: emitIndirectExit(op)
         case .raise, .hypercall, .s2eOpcode, .unsupported, .halt: emitTerminator(position)

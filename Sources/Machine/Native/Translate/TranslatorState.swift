@@ -7,6 +7,9 @@ struct KnownValue: Equatable {
     static func constant(_ value: UInt64) -> KnownValue { KnownValue(isConstant: true, bits: value) }
     static let zero = KnownValue.constant(0)
 
+    /// Number of the slot, for values that are not constant.
+    var slot: Int { Int(bits >> 32) }
+
     /// A constant without the bits outside of `mask`; other values as they are.
     func cut(to mask: UInt64) -> KnownValue { isConstant ? .constant(bits & mask) : self }
 }
@@ -80,6 +83,8 @@ struct Stub {
         /// `stop` is reached before the block, or the target of an indirect jump, already in its slot, is not in the jump cache.
         case begin
         case lookup
+        /// The flags of an earlier block are pending.
+        case settle
         case divideError(operation: Int)
     }
 
@@ -90,6 +95,10 @@ struct Stub {
     let back: Int
     let firstWriteBack: Int
     let writeBackCount: Int
+    let firstFlag: Int
+    let flagCount: Int
+    /// What earlier blocks left pending is replaced.
+    let clearsPending: Bool
 }
 
 /// What a store writes.
