@@ -14,6 +14,9 @@ package struct MachineOptions: Sendable {
     /// Start of the random number generator behind RDRAND and RDSEED.
     package var randomSeed: UInt64 = 0x5374_656D_6D61
     package var model: ProcessorModel = .standard
+    /// Translate blocks to the host's machine code. Without it, and on a host that allows no generated code, they are interpreted;
+    /// the run is the same, bit for bit.
+    package var usesMachineCode = true
 
     package init() {}
 
@@ -44,6 +47,9 @@ package final class Machine {
     package var paravirtual = ParavirtualState()
     /// The instruction being executed is alone in its block and may write to pages with cached code.
     @exclusivity(unchecked) var mayWriteCode = true
+    /// Why Swift code that a translated block called could not do its work, and the block.
+    @exclusivity(unchecked) var nativeFailure: AccessFailure?
+    @exclusivity(unchecked) var nativeBlock: CachedBlock?
 
     /// A machine whose memory is `base`.
     ///

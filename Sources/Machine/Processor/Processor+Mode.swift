@@ -36,6 +36,7 @@ extension Processor {
 
     /// Must follow every change of a segment register, of CR0.PE or of EFER.LMA: blocks found by address belong to one mode.
     func modeChanged() {
+        if system.pointee.isLongCode != (system.pointee.modeKey == 0) { leaveEngine() }
         if system.pointee.isLongCode {
             system.pointee.modeKey = 0
             return
@@ -49,6 +50,13 @@ extension Processor {
             system.pointee.modeToken = token
             tlb.flushJumps()
         }
+    }
+
+    /// Only 64-bit code is translated to machine code: between it and other modes the run loop chooses anew.
+    private func leaveEngine() {
+        guard system.pointee.heldStop == nil else { return }
+        system.pointee.heldStop = system.pointee.stop
+        system.pointee.stop = 0
     }
 
     /// Linear address of an instruction pointer.

@@ -62,7 +62,7 @@ extension Machine {
                 processor.waitUntil(next, options)
                 continue
             }
-            system.pointee.stop = processor.retired(at: turnEvent(), options)
+            system.pointee.setStop(processor.retired(at: turnEvent(), options))
             switch runUntilStop() {
             case .budget, .halted: break
             case let exit: return exit
