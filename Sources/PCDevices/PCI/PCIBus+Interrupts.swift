@@ -1,14 +1,3 @@
-extension PCIFunction {
-    /// The device wants an interrupt, whatever the command register says.
-    var assertedPinRegardless: Bool {
-        switch device {
-        case .virtio(let device): device.interruptLine
-        case .e1000(let device): device.interruptLine
-        case .inert, .ich9, .unsupported: false
-        }
-    }
-}
-
 /// The way of INTx lines: from a function's pin over bridges to a PIRQ of the south bridge, and from there to interrupt controllers.
 extension PCIBus {
     /// Computes the levels of the interrupt lines anew.

@@ -35,7 +35,8 @@ package struct PCIBus: Sendable {
             guard let (address, name) = PCIAddress.parse(section.idstr) else { continue }
             // More functions than any real machine has: a hostile stream.
             guard functions.count < 256, !functions.contains(where: { $0.address == address }) else {
-                throw DeviceError(.malformed, "two sections for one PCI address, or more than 256 functions: \(section.name)")
+                throw DeviceError(
+                    .malformed, "two sections for one PCI address, or more than 256 functions: \(section.name)")
             }
             functions.append(try PCIFunction(section, address: address, name: name, seed: seed))
         }

@@ -31,7 +31,8 @@ package struct Disk: Sendable {
         var reach = UInt64(Self.fanOut * Self.clusterByteCount)
         while reach < storage.byteCount, depth < 10 {
             depth += 1
-            reach = reach.multipliedReportingOverflow(by: UInt64(Self.fanOut)).overflow
+            reach =
+                reach.multipliedReportingOverflow(by: UInt64(Self.fanOut)).overflow
                 ? UInt64.max : reach * UInt64(Self.fanOut)
         }
         self.depth = depth
@@ -58,7 +59,9 @@ extension Disk {
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
             switch extent(place / UInt64(Self.clusterByteCount)) {
             case .cluster(let bytes):
-                bytes.withUnsafeBytes { part.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
+                bytes.withUnsafeBytes {
+                    part.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+                }
             case .zeros: part.initializeMemory(as: UInt8.self, repeating: 0)
             case .base, .table:
                 // Neighbours that are not written are read in one go.
@@ -192,7 +195,8 @@ extension Disk {
     }
 
     /// Calls `body` with a cluster's place in the tree; tables on the way are made and are copied when they are shared.
-    private static func descend(_ extent: inout Extent, _ number: UInt64, _ level: Int, _ body: (inout Extent) -> Void) {
+    private static func descend(_ extent: inout Extent, _ number: UInt64, _ level: Int, _ body: (inout Extent) -> Void)
+    {
         guard level > 0 else { return body(&extent) }
         var entries: [Extent]
         if case .table(let present) = extent {
