@@ -43,8 +43,9 @@ import Testing
         #expect(try bytes(fork, 0..<size) == PatternStorage.bytes(0..<size))
         // What was written, laid over the base, is the disk.
         var rebuilt = PatternStorage.bytes(0..<size)
-        disk.forEachWrittenCluster { offset, contents in
-            rebuilt.replaceSubrange(Int(offset)..<Int(offset) + contents.count, with: contents)
+        disk.forEachWrittenRange { offset, count, contents in
+            let range = Int(offset)..<Int(offset + count)
+            rebuilt.replaceSubrange(range, with: contents ?? [UInt8](repeating: 0, count: range.count))
         }
         #expect(rebuilt == model)
     }
@@ -59,9 +60,10 @@ import Testing
         #expect(try bytes(second, 5000..<5003) == [1, 9, 3])
         #expect(try bytes(second, 900_000..<900_001) == PatternStorage.bytes(900_000..<900_001))
         var count = 0
-        second.forEachWrittenCluster { offset, contents in
+        second.forEachWrittenRange { offset, byteCount, contents in
             #expect(offset == 4096)
-            #expect(contents.count == 4096)
+            #expect(byteCount == 4096)
+            #expect(contents?.count == 4096)
             count += 1
         }
         #expect(count == 1)
@@ -80,5 +82,25 @@ import Testing
         try write([1, 2, 3], to: &disk, at: (1 << 50) - 3)
         #expect(
             try bytes(disk, (1 << 50) - 4..<1 << 50) == PatternStorage.bytes((1 << 50) - 4..<(1 << 50) - 3) + [1, 2, 3])
+    }
+
+    @Test func aHugeRangeOfZerosIsSmall() throws {
+        var disk = Disk(PatternStorage(byteCount: 1 << 42))
+        let range: Range<UInt64> = 4097..<(1 << 42) - 513
+        try disk.clear(at: range.lowerBound, count: UInt64(range.count))
+        #expect(try bytes(disk, 4096..<4100) == PatternStorage.bytes(4096..<4097) + [0, 0, 0])
+        let end: UInt64 = 1 << 42
+        #expect(try bytes(disk, end - 514..<end - 511) == [0] + PatternStorage.bytes(end - 513..<end - 511))
+        try write([5], to: &disk, at: 1 << 40)
+        #expect(try bytes(disk, (1 << 40) - 1..<(1 << 40) + 2) == [0, 5, 0])
+        var ranges = 0
+        var total: UInt64 = 0
+        disk.forEachWrittenRange { _, count, _ in
+            ranges += 1
+            total += count
+        }
+        // All but the first cluster; a few hundred subtrees.
+        #expect(total == end - 4096)
+        #expect(ranges < 2000)
     }
 }

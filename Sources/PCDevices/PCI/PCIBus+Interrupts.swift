@@ -3,8 +3,10 @@ extension PCIBus {
     /// Computes the levels of the interrupt lines anew.
     mutating func routeInterrupts() {
         var lines: UInt32 = 0
-        for function in functions {
-            guard let pin = function.assertedPin, let line = line(function.address, pin) else { continue }
+        for index in functions.indices {
+            guard let pin = functions[index].assertedPin, let line = line(functions[index].address, pin) else {
+                continue
+            }
             lines |= globalLines(line)
         }
         interruptLines = lines

@@ -2,7 +2,7 @@
 package struct PCIFunction: Sendable {
     /// What answers behind the base addresses.
     enum Device: Sendable {
-        /// Nothing that a guest notices: ones on ports, zeros in memory.
+        /// Nothing that a guest notices: registers are zero.
         case inert
         case virtio(VirtioPCI)
         case e1000(E1000)
@@ -96,7 +96,9 @@ extension PCIFunction {
             self.device = .inert
             defer { self.device = .e1000(device) }
             return device.read(offset, byteCount: byteCount, isPort: isPort)
-        case .inert, .ich9, .unsupported: return isPort || base.space == .rom ? UInt64.max : 0
+        // Controllers without anything behind them are idle: all their registers are zero.
+        case .inert, .ich9: return base.space == .rom ? UInt64.max : 0
+        case .unsupported: return isPort || base.space == .rom ? UInt64.max : 0
         }
     }
 
