@@ -163,6 +163,47 @@ import Testing
         #expect(driver.bus.touchedUnsupported == ["0000:00:02.0/vga"])
     }
 
+    /// Whatever a guest writes wherever, nothing traps or hangs.
+    @Test func randomAccessesDoNoHarm() throws {
+        var state: UInt64 = 3
+        func random(_ bound: UInt64) -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return (state >> 31) % bound
+        }
+        var driver = VirtioTestDriver(
+            try PCIBus(
+                PCISections.q35(others: [
+                    PCISections.virtio("0000:00:06.0/virtio-rng", PCISections.idleEntropy),
+                    PCISections.virtio("0000:00:07.0/virtio-net", PCISections.firmwareNetwork),
+                ])))
+        driver.bus.attach(Disk(PatternStorage()), number: 0)
+        driver.startModern()
+        for _ in 0..<6000 {
+            let count = [1, 2, 4, 8][Int(random(4))]
+            let value = random(3) == 0 ? random(16) : random(UInt64(1) << 32) << random(33)
+            switch random(4) {
+            case 0:
+                let function = UInt8(truncatingIfNeeded: [0x00, 0x20, 0x30, 0x38, 0xF8][Int(random(5))])
+                let offset = Int(random(random(4) == 0 ? 4096 : 256))
+                _ = driver.bus.readConfiguration(bus: 0, function: function, offset, byteCount: count)
+                driver.bus.writeConfiguration(
+                    bus: 0, function: function, offset, byteCount: count, value: value, memory: &driver.memory)
+            case 1:
+                let port = UInt16(truncatingIfNeeded: random(2) == 0 ? 0xC000 + random(256) : random(0x1_0000))
+                _ = driver.bus.readPort(port, byteCount: count, now: 0)
+                driver.bus.writePort(port, byteCount: count, value: value, now: 0, memory: &driver.memory)
+            default:
+                let ranges = driver.bus.memoryRanges
+                guard !ranges.isEmpty else { continue }
+                let range = ranges[Int(random(UInt64(ranges.count)))]
+                let address = range.lowerBound + random(min(UInt64(range.count), 0x4000))
+                _ = driver.bus.readMemory(address, byteCount: count, now: 0)
+                driver.bus.writeMemory(address, byteCount: count, value: value, now: 0, memory: &driver.memory)
+            }
+        }
+        _ = driver.bus.takeMessages()
+    }
+
     @Test func addressesAreParsed() throws {
         let address = try #require(PCIAddress.parse("0000:00:1c.3:00.1/virtio-net"))
         #expect(address.address.path == [0xE3, 0x01])

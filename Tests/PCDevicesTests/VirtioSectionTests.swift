@@ -94,6 +94,14 @@ import VMState
         #expect(written[changed[0]] == 8)
     }
 
+    @Test func pendingMessagesAreSent() throws {
+        // The pending bits behind three entries of the table.
+        var payload = PCISections.linuxBlock
+        payload[276 + 48] = 0x02
+        var bus = try PCIBus(PCISections.pc(block: payload))
+        #expect(bus.takeMessages().map(\.vector) == [0x23])
+    }
+
     @Test func requestsThatWereMadeBeforeTheSnapshotAreServed() throws {
         var driver = try linux()
         driver.header(0, 5)

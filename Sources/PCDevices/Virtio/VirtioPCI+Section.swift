@@ -27,6 +27,8 @@ extension VirtioPCI {
         self.layout = layout
         if let table = layout.msix {
             msix?.load(layout.head[table])
+            // What is pending and not masked is sent, as QEMU does when it loads.
+            msix?.control(function)
             configurationVector = UInt16(truncatingIfNeeded: Self.integer(layout.head, table.upperBound, 2))
         }
         loadCommon(layout)
