@@ -1,6 +1,5 @@
+import PCDevices
 import VMState
-
-@testable import PCDevices
 
 /// Sections of PCI functions as QEMU 7.2 has written them, of guests with Linux 6.1 under KVM and of firmware under TCG.
 enum PCISections {
@@ -39,23 +38,34 @@ enum PCISections {
         [
             (
                 3,
-                "02f41a011007011000000000010000000001c000000010bffe00000000000000000c0000fe0000000000000000f41a0200"
-                    + "0000000098000000000000000b01000009001001040000000000000000100000094010030400000000100000001000"
-                    + "0009501004040000000020000000100000096014020400000000300000001000000400000009701405"
-            ), (156, "11840100010000000108"), (288, "01"),
+                "02f41a011007011000000000010000000001c000000010bffe00000000000000000c0000fe0000000000000000f4"
+                    + "1a02000000000098000000000000000b010000090010010400000000000000001000000940100304000000001000"
+                    + "000010000009501004040000000020000000100000096014020400000000300000001000000400000009701405"
+            ),
+            (
+                156,
+                "11840100010000000108"
+            ),
+            (
+                288,
+                "01"
+            ),
             (
                 304,
-                "0100000000ffff0f0000000000004400000039008000000000000000000000fe0000002000103f0002000000000000000000"
-                    + "0100"
-                    + "0100ffff3f000100000001000000ffff3f00010000000100000001000001000000000001fdd0000001ffff00051576697274"
-                    + "696f2f36346269745f6665617475726573000000010000000100000044051176697274696f2f76697274717565756573"
-                    + "000000010000000001fde0000000000001fdf0"
+                "0100000000ffff0f0000000000004400000039008000000000000000000000fe0000002000103f00020000000000"
+                    + "000000000001000100ffff3f000100000001000000ffff3f00010000000100000001000001000000000001fdd000"
+                    + "0001ffff00051576697274696f2f36346269745f6665617475726573000000010000000100000044051176697274"
+                    + "696f2f76697274717565756573000000010000000001fde0000000000001fdf0"
             ),
             (
                 16843,
-                "051276697274696f2f65787472615f737461746500000001051776697274696f5f7063692f6d6f6465726e5f7374617465"
-                    + "00000001000000010000000100000044000000010000000101fdd0000000000001fde0000000000001fdf0"
-            ), (45584, "050e76697274696f2f737461727465640000000101"),
+                "051276697274696f2f65787472615f737461746500000001051776697274696f5f7063692f6d6f6465726e5f7374"
+                    + "61746500000001000000010000000100000044000000010000000101fdd0000000000001fde0000000000001fdf0"
+            ),
+            (
+                45584,
+                "050e76697274696f2f737461727465640000000101"
+            ),
         ])
     /// `0000:00:06.0/virtio-rng` on pc, not driven: bus mastering is off.
     static let idleEntropy = make(
@@ -129,44 +139,110 @@ enum PCISections {
         return bytes
     }
 
+    /// `0000:00:07.0/virtio-net` on pc, after the firmware has looked for a server.
+    static let firmwareNetwork = make(
+        46164,
+        [
+            (
+                3,
+                "02f41a001007011000000000020000000061c100000040bffe00000000000000000cc000fe0000000000000000f4"
+                    + "1a01000000b4fe98000000000000000b010000090010010400000000000000001000000940100304000000001000"
+                    + "000010000009501004040000000020000000100000096014020400000000300000001000000400000009701405"
+            ),
+            (
+                156,
+                "11840300010000000108"
+            ),
+            (
+                288,
+                "01"
+            ),
+            (
+                304,
+                "01"
+            ),
+            (
+                320,
+                "01"
+            ),
+            (
+                336,
+                "0100000000ffff0f0000010000002000000008525400123456010000000003000001000000000001ef20000002ff"
+                    + "ff000001000000000001ef50000002ffff0000004000000000000000000000ffff52540012345600000000000000"
+                    + "00000101"
+            ),
+            (437, String(repeating: "ff", count: 512)),
+            (
+                960,
+                "051576697274696f2f36346269745f6665617475726573000000010000000100000020051176697274696f2f7669"
+                    + "7274717565756573000000010000000001ef30000000000001ef40000000000001ef60000000000001ef70"
+            ),
+            (
+                17402,
+                "051276697274696f2f65787472615f737461746500000001051776697274696f5f7063692f6d6f6465726e5f7374"
+                    + "61746500000001000000010000000100000020000000010100000101ef20000000000001ef30000000000001ef40"
+                    + "00000000000100000101ef50000000000001ef60000000000001ef70"
+            ),
+            (
+                46143,
+                "050e76697274696f2f737461727465640000000101"
+            ),
+        ])
+
+    /// What makes a section: its name, version, fields as the description has them, and bytes.
+    struct Template {
+        var name: String
+        var version: Int
+        var fields: [String]
+        var payload: [UInt8]
+
+        var entry: String {
+            #"{"name": "\#(name)", "instance_id": 0, "vmsd_name": "\#(name)", "version": \#(version), "#
+                + #""fields": [\#(fields.joined(separator: ", "))]}"#
+        }
+
+        func section() throws -> DeviceSection { try DeviceSection(description: entry, payload: payload) }
+    }
+
     /// A section with one opaque field.
-    static func virtio(_ name: String, _ payload: [UInt8], version: Int = 2) throws -> DeviceSection {
-        let field = #"{"name": "virtio", "type": "virtio", "size": \#(payload.count)}"#
-        return try section(name, version: version, [field], payload)
+    static func virtio(_ name: String, _ payload: [UInt8], version: Int = 2) -> Template {
+        Template(
+            name: name, version: version, fields: [#"{"name": "virtio", "type": "virtio", "size": \#(payload.count)}"#],
+            payload: payload)
     }
 
     /// A section with a PCI function in the field `parent`, and other fields behind.
-    static func function(_ name: String, parent: String, _ payload: [UInt8], rest: [String] = []) throws -> DeviceSection {
+    static func function(_ name: String, parent: String, _ payload: [UInt8], rest: [String] = []) -> Template {
         let function =
             #"{"name": "\#(parent)", "type": "struct", "size": 276, "struct": {"vmsd_name": "PCIDevice", "version": 2, "#
             + #""fields": [{"name": "version_id", "type": "int32 le", "size": 4}, "#
             + #"{"name": "config[0]", "type": "pci config", "size": 256}, "#
             + #"{"name": "irq_state", "type": "pci irq state", "size": 16}]}}"#
-        return try section(name, version: 3, [function] + rest, payload)
+        return Template(name: name, version: 3, fields: [function] + rest, payload: payload)
     }
 
-    static func section(_ name: String, version: Int, _ fields: [String], _ payload: [UInt8]) throws -> DeviceSection {
-        let entry =
-            #"{"name": "\#(name)", "instance_id": 0, "vmsd_name": "\#(name)", "version": \#(version), "#
-            + #""fields": [\#(fields.joined(separator: ", "))]}"#
-        return try DeviceSection(description: entry, payload: payload)
+    static func integer(_ name: String, _ size: Int, count: Int = 1) -> String {
+        let length = count > 1 ? #", "array_len": \#(count)"# : ""
+        return #"{"name": "\#(name)"\#(length), "type": "int", "size": \#(size)}"#
     }
 
-    /// The sections of a pc with one block device: bridges, host, bus.
-    static func pc(block: [UInt8] = linuxBlock, others: [DeviceSection] = []) throws -> [DeviceSection] {
-        let unused = #"{"name": "unused", "type": "unused_buffer", "size": 1}"#
-        let levels =
-            #"{"name": "pci_irq_levels_vmstate", "array_len": 4, "type": "int32", "size": 4}"#
-        return [
-            try section("PCIHost", version: 1, [#"{"name": "config_reg", "type": "uint32", "size": 4}"#], [0x80, 0, 0x20, 0x98]),
-            try function("0000:00:00.0/I440FX", parent: "parent_obj", hostBridge, rest: [unused]),
-            try function("0000:00:01.0/PIIX3", parent: "dev", piix3, rest: [levels]),
-            try virtio("0000:00:04.0/virtio-blk", block),
+    /// A pc with one block device: host, bus, bridges.
+    static func pc(block: [UInt8] = linuxBlock, others: [Template] = []) -> [Template] {
+        [
+            Template(
+                name: "PCIHost", version: 1, fields: [integer("config_reg", 4)], payload: [0x80, 0, 0x20, 0x98]),
+            Template(
+                name: "PCIBUS", version: 1, fields: [integer("nirq", 4), integer("irq_count", 4, count: 4)],
+                payload: [0, 0, 0, 4] + [UInt8](repeating: 0, count: 16)),
+            function("0000:00:00.0/I440FX", parent: "parent_obj", hostBridge, rest: [integer("unused", 1)]),
+            function(
+                "0000:00:01.0/PIIX3", parent: "dev", piix3, rest: [integer("pci_irq_levels_vmstate", 4, count: 4)]),
+            virtio("0000:00:04.0/virtio-blk", block),
         ] + others
     }
 
-    /// The sections of a q35 with one block device.
-    static func q35(others: [DeviceSection] = []) throws -> [DeviceSection] {
+    /// A q35 with one block device.
+    static func q35(others: [Template] = []) -> [Template] {
         var bridge = make(
             276 + 16384,
             [
@@ -177,12 +253,35 @@ enum PCISections {
         for offset in [0x3140, 0x3144, 0x3146, 0x3148, 0x314C, 0x3150] {
             bridge.replaceSubrange(276 + offset..<276 + offset + 2, with: [0x10, 0x32])
         }
-        let chip = #"{"name": "chip_config", "array_len": 16384, "type": "uint8", "size": 1}"#
-        let unused = #"{"name": "unused", "type": "unused_buffer", "size": 1}"#
         return [
-            try function("0000:00:00.0/mch", parent: "parent_obj", memoryController, rest: [unused]),
-            try function("0000:00:1f.0/ICH9LPC", parent: "d", bridge, rest: [chip]),
-            try virtio("0000:00:04.0/virtio-blk", linuxBlock),
+            function("0000:00:00.0/mch", parent: "parent_obj", memoryController, rest: [integer("unused", 1)]),
+            function("0000:00:1f.0/ICH9LPC", parent: "d", bridge, rest: [integer("chip_config", 1, count: 16384)]),
+            virtio("0000:00:04.0/virtio-blk", linuxBlock),
         ] + others
+    }
+
+    /// A stream with these sections and no memory.
+    static func stream(_ sections: [Template]) throws -> MigrationStream {
+        func integer(_ value: Int, _ count: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * (count - 1 - $0))) }
+        }
+        func name(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
+        var bytes = Array("QEVM".utf8) + integer(3, 4)
+        // The RAM section: no blocks (flag 4), end of section (flag 16).
+        bytes += [1] + integer(0, 4) + name("ram") + integer(0, 4) + integer(4, 4) + integer(4, 8) + integer(16, 8)
+        bytes += [0x7E] + integer(0, 4)
+        for (index, section) in sections.enumerated() {
+            bytes += [4] + integer(index + 1, 4) + name(section.name) + integer(0, 4) + integer(section.version, 4)
+            bytes += section.payload + [0x7E] + integer(index + 1, 4)
+        }
+        let text = #"{"page_size": 4096, "devices": [\#(sections.map(\.entry).joined(separator: ", "))]}"#
+        bytes += [0, 6] + integer(text.utf8.count, 4) + Array(text.utf8)
+        return try MigrationStream(skeleton: bytes)
+    }
+}
+
+extension PCIBus {
+    init(_ templates: [PCISections.Template], seed: UInt64 = 0) throws {
+        try self.init(templates.map { try $0.section() }, seed: seed)
     }
 }

@@ -34,13 +34,17 @@ struct VirtioTestDriver {
         bus.writePort(0xCF8, byteCount: 4, value: address, now: 0, memory: &memory)
     }
 
-    mutating func input(_ offset: UInt16, _ count: Int) -> UInt64 { bus.readPort(ports + offset, byteCount: count, now: 0) }
+    mutating func input(_ offset: UInt16, _ count: Int) -> UInt64 {
+        bus.readPort(ports + offset, byteCount: count, now: 0)
+    }
 
     mutating func output(_ offset: UInt16, _ count: Int, _ value: UInt64) {
         bus.writePort(ports + offset, byteCount: count, value: value, now: 0, memory: &memory)
     }
 
-    mutating func load(_ offset: UInt64, _ count: Int) -> UInt64 { bus.readMemory(modern + offset, byteCount: count, now: 0) }
+    mutating func load(_ offset: UInt64, _ count: Int) -> UInt64 {
+        bus.readMemory(modern + offset, byteCount: count, now: 0)
+    }
 
     mutating func store(_ offset: UInt64, _ count: Int, _ value: UInt64) {
         bus.writeMemory(modern + offset, byteCount: count, value: value, now: 0, memory: &memory)

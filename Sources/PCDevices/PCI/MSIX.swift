@@ -2,6 +2,11 @@
 package struct MSIMessage: Sendable, Hashable {
     package var address: UInt64
     package var data: UInt32
+
+    package init(address: UInt64, data: UInt32) {
+        self.address = address
+        self.data = data
+    }
 }
 
 /// Message-signalled interrupts with a table in memory (PCI Local Bus 3.0, 6.8.2).

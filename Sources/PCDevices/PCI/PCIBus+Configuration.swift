@@ -5,7 +5,7 @@ extension PCIBus {
     /// - Parameter function: device number times 8 plus function number.
     package mutating func readConfiguration(bus: UInt8, function: UInt8, _ offset: Int, byteCount: Int) -> UInt64 {
         guard let index = find(bus, function) else { return UInt64.max }
-        let interrupt = functions[index].assertedPinRegardless
+        let interrupt = functions[index].wantsInterrupt
         var value = functions[index].readConfiguration(offset, byteCount: byteCount)
         // Interrupt status (6.2.3) is a level, regardless of the disable bit.
         if interrupt, offset <= PCIRegister.status, offset + byteCount > PCIRegister.status {

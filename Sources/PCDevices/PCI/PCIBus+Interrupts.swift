@@ -1,21 +1,12 @@
-extension PCIFunction {
-    /// The device wants an interrupt, whatever the command register says.
-    var assertedPinRegardless: Bool {
-        switch device {
-        case .virtio(let device): device.interruptLine
-        case .e1000(let device): device.interruptLine
-        case .inert, .ich9, .unsupported: false
-        }
-    }
-}
-
 /// The way of INTx lines: from a function's pin over bridges to a PIRQ of the south bridge, and from there to interrupt controllers.
 extension PCIBus {
     /// Computes the levels of the interrupt lines anew.
     mutating func routeInterrupts() {
         var lines: UInt32 = 0
-        for function in functions {
-            guard let pin = function.assertedPin, let line = line(function.address, pin) else { continue }
+        for index in functions.indices {
+            guard let pin = functions[index].assertedPin, let line = line(functions[index].address, pin) else {
+                continue
+            }
             lines |= globalLines(line)
         }
         interruptLines = lines

@@ -10,19 +10,22 @@ extension PCIFunction {
         sectionName = section.idstr
         if let field = fields.first(where: { $0.place.type == SectionType.virtio }) {
             let bytes = Array(section.payload[field.place.range])
+            self.model = model
+            let layout: VirtioSectionLayout
             do throws(DeviceError) {
-                let layout = try VirtioSectionLayout(bytes, field: field.path, section: section.name)
-                self.model = model
-                let space = Self.space(
-                    Array(layout.head[layout.configurationSpace]), layout.configuration.count)
-                configuration = space
-                loadedLevels = Self.levels(layout.head[layout.interruptLevels..<layout.interruptLevels + 16])
-                device = try Self.virtio(model, section, space, layout, seed: seed &+ UInt64(address.path.last ?? 0))
+                layout = try VirtioSectionLayout(bytes, field: field.path, section: section.name)
             } catch {
-                // A device that the engine serves has to be understood; of another one only the name matters.
+                // A device that the engine serves has to be understood; another one keeps its configuration space.
                 guard model == .unknown else { throw error }
-                throw error
+                configuration = Self.space(Array(bytes.dropFirst(4).prefix(256)))
+                loadedLevels = Self.levels(bytes.dropFirst(260).prefix(16))
+                device = .unsupported
+                return
             }
+            let space = Self.space(Array(layout.head[layout.configurationSpace]), layout.configuration.count)
+            configuration = space
+            loadedLevels = Self.levels(layout.head[layout.interruptLevels..<layout.interruptLevels + 16])
+            device = try Self.virtio(model, section, space, layout, seed: seed &+ UInt64(address.path.last ?? 0))
             return
         }
         guard model != .virtioBlock, model != .virtioEntropy, model != .virtioNetwork else {
@@ -145,7 +148,7 @@ extension PCIBus {
     /// How many functions assert each PIRQ.
     private func counts(_ count: Int) -> [UInt32] {
         var list = [UInt32](repeating: 0, count: count)
-        for function in functions {
+        for function in functions where !function.configuration.command.contains(.interruptDisable) {
             for (pin, level) in function.levels.enumerated() where level {
                 if let line = line(function.address, pin), line < count { list[line] += 1 }
             }

@@ -77,8 +77,6 @@ extension PCIBus {
             memory: &memory)
     }
 
-    private func readable(_ byteCount: Int) -> Int { min(max(byteCount, 0), 8) }
-
     private mutating func readSelected(_ place: Int, byteCount: Int) -> UInt64 {
         guard configurationAddress >> 31 != 0 else { return UInt64.max }
         return readConfiguration(
@@ -131,10 +129,9 @@ extension PCIBus {
 
     /// Notes that the guest has touched a function that the engine lacks.
     private mutating func note(_ index: Int) {
-        let function = functions[index]
-        if function.isUnsupported, !touchedUnsupported.contains(function.sectionName) {
-            touchedUnsupported.append(function.sectionName)
-        }
+        guard functions[index].isUnsupported else { return }
+        let name = functions[index].sectionName
+        if !touchedUnsupported.contains(name) { touchedUnsupported.append(name) }
     }
 
     private static func ones(_ byteCount: Int) -> UInt64 {

@@ -14,7 +14,7 @@ package struct PCIBus: Sendable {
     /// IOAPIC's alone. Bits of lines that no PCI function drives are zero.
     package internal(set) var interruptLines: UInt32 = 0
     /// Messages may carry 15-bit destinations (KVM's `kvm-msi-ext-dest-id`).
-    package var acceptsExtendedDestinations = false
+    package let acceptsExtendedDestinations: Bool
     /// Names of functions that the engine lacks and that the guest has touched, in the order of the first touch.
     package internal(set) var touchedUnsupported: [String] = []
     /// Messages that were sent and not yet taken.
@@ -29,13 +29,17 @@ package struct PCIBus: Sendable {
     /// Reads all functions of a snapshot. Sections that are none of PCI are passed over.
     ///
     /// - Parameter seed: of the bytes that entropy devices give.
-    package init(_ sections: [DeviceSection], seed: UInt64 = 0) throws(DeviceError) {
+    package init(
+        _ sections: [DeviceSection], seed: UInt64 = 0, acceptsExtendedDestinations: Bool = false
+    ) throws(DeviceError) {
+        self.acceptsExtendedDestinations = acceptsExtendedDestinations
         var functions: [PCIFunction] = []
         for section in sections {
             guard let (address, name) = PCIAddress.parse(section.idstr) else { continue }
             // More functions than any real machine has: a hostile stream.
             guard functions.count < 256, !functions.contains(where: { $0.address == address }) else {
-                throw DeviceError(.malformed, "two sections for one PCI address, or more than 256 functions: \(section.name)")
+                throw DeviceError(
+                    .malformed, "two sections for one PCI address, or more than 256 functions: \(section.name)")
             }
             functions.append(try PCIFunction(section, address: address, name: name, seed: seed))
         }

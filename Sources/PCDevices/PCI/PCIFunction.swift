@@ -2,7 +2,7 @@
 package struct PCIFunction: Sendable {
     /// What answers behind the base addresses.
     enum Device: Sendable {
-        /// Nothing that a guest notices: ones on ports, zeros in memory.
+        /// Nothing that a guest notices: registers are zero.
         case inert
         case virtio(VirtioPCI)
         case e1000(E1000)
@@ -23,20 +23,25 @@ package struct PCIFunction: Sendable {
     /// Levels of INTA-D in the snapshot: what a device that is not modelled is saved with.
     let loadedLevels: [Bool]
 
-    /// The INTx line that the function drives: 0 for INTA; nil while it drives none or the command register forbids it.
-    var assertedPin: Int? {
-        guard !configuration.command.contains(.interruptDisable), let pin = configuration.interruptPin else { return nil }
+    /// The device wants an interrupt, whatever the command register says.
+    var wantsInterrupt: Bool {
         switch device {
-        case .virtio(let device): return device.interruptLine ? pin : nil
-        case .e1000(let device): return device.interruptLine ? pin : nil
-        case .inert, .ich9, .unsupported: return nil
+        case .virtio(let device): device.interruptLine
+        case .e1000(let device): device.interruptLine
+        case .inert, .ich9, .unsupported: false
         }
     }
 
-    /// Levels of INTA-D as QEMU keeps them.
+    /// The INTx line that the function drives: 0 for INTA; nil while it drives none or the command register forbids it.
+    var assertedPin: Int? {
+        guard wantsInterrupt, !configuration.command.contains(.interruptDisable) else { return nil }
+        return configuration.interruptPin
+    }
+
+    /// Levels of INTA-D as QEMU keeps them, before the command register's disable bit.
     var levels: [Bool] {
         switch device {
-        case .virtio, .e1000: (0..<4).map { $0 == assertedPin }
+        case .virtio, .e1000: (0..<4).map { wantsInterrupt && $0 == configuration.interruptPin }
         case .inert, .ich9, .unsupported: loadedLevels
         }
     }
@@ -91,7 +96,9 @@ extension PCIFunction {
             self.device = .inert
             defer { self.device = .e1000(device) }
             return device.read(offset, byteCount: byteCount, isPort: isPort)
-        case .inert, .ich9, .unsupported: return isPort || base.space == .rom ? UInt64.max : 0
+        // Controllers without anything behind them are idle: all their registers are zero.
+        case .inert, .ich9: return base.space == .rom ? UInt64.max : 0
+        case .unsupported: return isPort || base.space == .rom ? UInt64.max : 0
         }
     }
 

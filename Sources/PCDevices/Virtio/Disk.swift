@@ -11,7 +11,7 @@ package struct Disk: Sendable {
     private enum Extent: Sendable {
         /// As in the snapshot.
         case base
-        /// Zeros.
+        /// Zeros, however many clusters the place in the tree stands for.
         case zeros
         /// Contents of one cluster.
         case cluster([UInt8])
@@ -31,7 +31,8 @@ package struct Disk: Sendable {
         var reach = UInt64(Self.fanOut * Self.clusterByteCount)
         while reach < storage.byteCount, depth < 10 {
             depth += 1
-            reach = reach.multipliedReportingOverflow(by: UInt64(Self.fanOut)).overflow
+            reach =
+                reach.multipliedReportingOverflow(by: UInt64(Self.fanOut)).overflow
                 ? UInt64.max : reach * UInt64(Self.fanOut)
         }
         self.depth = depth
@@ -58,7 +59,9 @@ extension Disk {
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
             switch extent(place / UInt64(Self.clusterByteCount)) {
             case .cluster(let bytes):
-                bytes.withUnsafeBytes { part.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count])) }
+                bytes.withUnsafeBytes {
+                    part.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + count]))
+                }
             case .zeros: part.initializeMemory(as: UInt8.self, repeating: 0)
             case .base, .table:
                 // Neighbours that are not written are read in one go.
@@ -100,41 +103,44 @@ extension Disk {
     /// Fills a range inside the disk with zeros; whole clusters take no memory.
     package mutating func clear(at offset: UInt64, count: UInt64) throws {
         guard contains(offset, count) else { throw Self.beyondEnd }
-        var place = offset
+        let size = UInt64(Self.clusterByteCount)
         let end = offset + count
-        while place < end {
-            let start = Int(place % UInt64(Self.clusterByteCount))
-            let length = min(UInt64(Self.clusterByteCount - start), end - place)
-            let number = place / UInt64(Self.clusterByteCount)
-            if length == UInt64(Self.clusterByteCount) {
-                replace(number, with: .zeros)
-            } else {
-                try edit(number) { bytes in
-                    for index in start..<start + Int(length) { bytes[index] = 0 }
-                }
+        let first = offset / size
+        let last = end / size
+        /// Zeros in a part of a cluster.
+        func clear(_ disk: inout Disk, _ number: UInt64, _ range: Range<UInt64>) throws {
+            guard !range.isEmpty else { return }
+            try disk.edit(number) { bytes in
+                for index in range { bytes[Int(index)] = 0 }
             }
-            place += length
         }
+        guard first < last else { return try clear(&self, first, offset % size..<offset % size + count) }
+        let start = offset % size == 0 ? first : first + 1
+        if start > first { try clear(&self, first, offset % size..<size) }
+        try clear(&self, last, 0..<end % size)
+        if start < last { Self.clear(&root, 0, depth, start..<last) }
     }
 
-    /// Calls `body` with every cluster that was written, in order of offsets: its place on the disk and its contents. The last cluster of a
-    /// disk whose size is no multiple of 4096 is shorter.
-    package func forEachWrittenCluster(_ body: (_ offset: UInt64, _ contents: [UInt8]) throws -> Void) rethrows {
+    /// Calls `body` with every range that was written, in order: its place on the disk, its bytes, and its contents (nil: zeros). Ranges
+    /// with contents are clusters; the last cluster of a disk whose size is no multiple of 4096 is shorter.
+    package func forEachWrittenRange(
+        _ body: (_ offset: UInt64, _ count: UInt64, _ contents: [UInt8]?) throws -> Void
+    ) rethrows {
         func visit(_ extent: Extent, _ number: UInt64, _ level: Int) throws {
+            let offset = number * UInt64(Self.clusterByteCount)
+            guard offset < byteCount else { return }
             switch extent {
             case .base: return
             case .table(let entries):
                 for (index, entry) in entries.enumerated() {
-                    try visit(entry, number << 6 | UInt64(index), level - 1)
+                    try visit(entry, number + UInt64(index) << UInt64(6 * (level - 1)), level - 1)
                 }
-            case .zeros, .cluster:
-                let offset = number * UInt64(Self.clusterByteCount)
-                guard offset < byteCount else { return }
-                let count = Int(min(UInt64(Self.clusterByteCount), byteCount - offset))
-                guard case .cluster(let bytes) = extent else {
-                    return try body(offset, [UInt8](repeating: 0, count: count))
-                }
-                try body(offset, count == bytes.count ? bytes : Array(bytes.prefix(count)))
+            case .zeros:
+                let count = UInt64(Self.clusterByteCount) << UInt64(6 * level)
+                try body(offset, min(count, byteCount - offset), nil)
+            case .cluster(let bytes):
+                let count = min(UInt64(bytes.count), byteCount - offset)
+                try body(offset, count, count == bytes.count ? bytes : Array(bytes.prefix(Int(count))))
             }
         }
         try visit(root, 0, depth)
@@ -192,8 +198,31 @@ extension Disk {
     }
 
     /// Calls `body` with a cluster's place in the tree; tables on the way are made and are copied when they are shared.
-    private static func descend(_ extent: inout Extent, _ number: UInt64, _ level: Int, _ body: (inout Extent) -> Void) {
+    private static func descend(_ extent: inout Extent, _ number: UInt64, _ level: Int, _ body: (inout Extent) -> Void)
+    {
         guard level > 0 else { return body(&extent) }
+        var entries: [Extent]
+        if case .table(let present) = extent {
+            entries = present
+            extent = .base
+        } else {
+            // As above the clusters, so below: a place without a table is all zeros or all base.
+            var below = Extent.base
+            if case .zeros = extent { below = .zeros }
+            entries = [Extent](repeating: below, count: fanOut)
+        }
+        descend(&entries[slot(number, level)], number, level - 1, body)
+        extent = .table(entries)
+    }
+
+    /// Puts zeros in the place of all clusters of a range; subtrees inside of it are let go as a whole.
+    ///
+    /// - Parameter first: number of the first cluster below `extent`, which has `level` levels of tables.
+    private static func clear(_ extent: inout Extent, _ first: UInt64, _ level: Int, _ range: Range<UInt64>) {
+        let span = UInt64(1) << UInt64(6 * level)
+        guard first < range.upperBound, first + span > range.lowerBound else { return }
+        if case .zeros = extent { return }
+        if range.lowerBound <= first, first + span <= range.upperBound { return extent = .zeros }
         var entries: [Extent]
         if case .table(let present) = extent {
             entries = present
@@ -201,7 +230,9 @@ extension Disk {
         } else {
             entries = [Extent](repeating: .base, count: fanOut)
         }
-        descend(&entries[slot(number, level)], number, level - 1, body)
+        for index in 0..<fanOut {
+            clear(&entries[index], first + UInt64(index) << UInt64(6 * (level - 1)), level - 1, range)
+        }
         extent = .table(entries)
     }
 }

@@ -5,7 +5,8 @@ extension VirtioBlock {
     static let discard = VirtioFeatures(rawValue: 1 << 13)
     static let writeZeroes = VirtioFeatures(rawValue: 1 << 14)
     /// SEG_MAX, GEOMETRY, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE, DISCARD, WRITE_ZEROES: what QEMU 7.2 offers by default.
-    static let offered = VirtioFeatures(rawValue: 1 << 2 | 1 << 4 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13 | 1 << 14)
+    static let offered = VirtioFeatures(
+        rawValue: 1 << 2 | 1 << 4 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13 | 1 << 14)
     /// Configuration field `max_discard_sectors` of QEMU.
     static let maximumErasedSectors: UInt32 = 0x3F_FFFF
 

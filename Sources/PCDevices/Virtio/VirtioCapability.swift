@@ -21,7 +21,8 @@ struct VirtioCapability: Sendable, Hashable {
     static func all(_ configuration: PCIConfigurationSpace) -> [VirtioCapability] {
         var list: [VirtioCapability] = []
         for item in configuration.capabilities() where item.id == PCICapabilityID.vendorSpecific {
-            guard let kind = Kind(rawValue: UInt8(truncatingIfNeeded: configuration.read(item.offset + 3, byteCount: 1))),
+            guard
+                let kind = Kind(rawValue: UInt8(truncatingIfNeeded: configuration.read(item.offset + 3, byteCount: 1))),
                 !list.contains(where: { $0.kind == kind })
             else { continue }
             list.append(

@@ -26,7 +26,8 @@ extension VirtioPCI {
             return
         }
         // notify_off_multiplier follows the notification capability (4.1.4.4).
-        let multiplier = capabilities.first { $0.kind == .notification }
+        let multiplier =
+            capabilities.first { $0.kind == .notification }
             .map { function.read($0.place + 16, byteCount: 4) } ?? 0
         let low = byteCount == 8 ? 4 : byteCount
         writeModern(
@@ -41,7 +42,9 @@ extension VirtioPCI {
 
     /// Before the guest reads the data window of the configuration access capability (4.1.4.7): fetches what it selects. nil when the range
     /// has nothing to do with the window.
-    func window(_ offset: Int, _ byteCount: Int, _ function: PCIConfigurationSpace) -> (base: Int, offset: UInt64, count: Int)? {
+    func window(_ offset: Int, _ byteCount: Int, _ function: PCIConfigurationSpace) -> (
+        base: Int, offset: UInt64, count: Int
+    )? {
         guard let access = capabilities.first(where: { $0.kind == .configurationAccess }) else { return nil }
         let data = access.place + 16
         guard offset < data + 4, offset + byteCount > data else { return nil }

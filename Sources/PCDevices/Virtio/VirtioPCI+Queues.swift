@@ -15,11 +15,11 @@ extension VirtioPCI {
     package mutating func resume<Memory: PhysicalMemory & ~Copyable>(memory: inout Memory) {
         guard !isBroken, isBusMaster else { return }
         do throws(Virtqueue.RingError) {
-            for index in queues.indices where queues[index].isReady { try queues[index].resume(in: &memory) }
-            guard case .block(var block) = model else { return }
-            let requests = block.inFlight
-            block.inFlight = []
-            model = .block(block)
+            for index in queues.indices where queues[index].isReady {
+                try queues[index].resume(in: &memory)
+                if !isReceiving(index) { try queues[index].requestNotification(in: &memory, features: features) }
+            }
+            let requests = takeRequestsInFlight()
             for (number, chain) in requests where number < queues.count {
                 try finish(chain, number, &memory)
             }
@@ -35,10 +35,24 @@ extension VirtioPCI {
         }
     }
 
+    private mutating func takeRequestsInFlight() -> [(queue: Int, chain: DescriptorChain)] {
+        guard case .block(var block) = model else { return [] }
+        let requests = block.inFlight
+        block.inFlight = []
+        model = .block(block)
+        return requests
+    }
+
+    /// A queue whose buffers wait for packets.
+    private func isReceiving(_ number: Int) -> Bool {
+        guard case .network(let network) = model else { return false }
+        return network.kind(number, of: queues.count, features) == .receive
+    }
+
     private mutating func serve<Memory: PhysicalMemory & ~Copyable>(
         _ number: Int, _ memory: inout Memory
     ) throws(Virtqueue.RingError) {
-        if case .network(let network) = model, network.kind(number, of: queues.count, features) == .receive { return }
+        guard !isReceiving(number) else { return }
         var count = 0
         // No more than a ring full at a time: data that requests bring could fill the ring anew without end.
         while count < Int(queues[number].size), let chain = try queues[number].pop(from: &memory) {

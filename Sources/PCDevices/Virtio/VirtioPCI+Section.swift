@@ -27,6 +27,8 @@ extension VirtioPCI {
         self.layout = layout
         if let table = layout.msix {
             msix?.load(layout.head[table])
+            // What is pending and not masked is sent, as QEMU does when it loads.
+            msix?.control(function)
             configurationVector = UInt16(truncatingIfNeeded: Self.integer(layout.head, table.upperBound, 2))
         }
         loadCommon(layout)
@@ -34,6 +36,11 @@ extension VirtioPCI {
         loadSubsections(layout)
         if let pin = function.interruptPin {
             interruptLine = Self.integer(layout.head, layout.interruptLevels + 4 * pin, 4) != 0
+        }
+        if case .entropy = self.model, !layout.own.isEmpty {
+            throw DeviceError(
+                .malformed,
+                "section \(name) has \(layout.own.count) bytes that are not understood; the stream is damaged")
         }
         if case .block(var block) = self.model {
             block.inFlight = try VirtioRequestList.read(layout.own, queueCount: Self.queueCount(configuration), name)
@@ -179,7 +186,8 @@ extension VirtioPCI {
             let place = Modern.start + Modern.queues + Modern.queueByteCount * index
             extra.put(queue.modern.size, at: place)
             extra.put(UInt8(queue.modern.isEnabled ? 1 : 0), at: place + 3)
-            for (number, address) in [queue.modern.descriptors, queue.modern.available, queue.modern.used].enumerated() {
+            for (number, address) in [queue.modern.descriptors, queue.modern.available, queue.modern.used].enumerated()
+            {
                 extra.put(UInt32(truncatingIfNeeded: address), at: place + 4 + 8 * number)
                 extra.put(UInt32(truncatingIfNeeded: address >> 32), at: place + 8 + 8 * number)
             }

@@ -13,13 +13,20 @@ enum VirtioRequestList {
         static let byteCount = readableLengths + 16 * 1024
     }
 
-    static func read(_ bytes: [UInt8], queueCount: Int, _ section: String) throws(DeviceError) -> [(Int, DescriptorChain)] {
+    static func read(_ bytes: [UInt8], queueCount: Int, _ section: String) throws(DeviceError) -> [(
+        Int, DescriptorChain
+    )] {
         var reader = BigEndianReader(bytes, section: section)
         var list: [(Int, DescriptorChain)] = []
         while try reader.integer(UInt8.self) != 0 {
             let queue = queueCount > 1 ? Int(try reader.integer(UInt32.self)) : 0
             let item = Array(try reader.take(Old.byteCount))
             list.append((queue, try chain(item, section)))
+        }
+        guard reader.remaining == 0 else {
+            throw DeviceError(
+                .malformed,
+                "section \(section) has \(reader.remaining) bytes behind its requests that are not understood")
         }
         return list
     }

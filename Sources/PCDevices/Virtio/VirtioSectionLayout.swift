@@ -109,7 +109,8 @@ extension VirtioSectionLayout {
     }
 
     /// Mark, length of the name, name, version, and a body whose length the name says.
-    private static func subsection(_ reader: inout BigEndianReader, _ section: String) throws(DeviceError) -> Subsection {
+    private static func subsection(_ reader: inout BigEndianReader, _ section: String) throws(DeviceError) -> Subsection
+    {
         let mark: UInt8 = try reader.integer()
         let length: UInt8 = try reader.integer()
         let name = String(decoding: try reader.take(Int(length)), as: UTF8.self)

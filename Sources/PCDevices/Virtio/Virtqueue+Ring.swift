@@ -49,8 +49,10 @@ extension Virtqueue {
     ) throws(RingError) {
         guard isReady else { return }
         if features.contains(.eventIndex) {
-            let isWritten = memory.store(lastAvailable, at: used &+ 4 &+ 8 &* UInt64(size))
-            guard isWritten else { throw Self.outside }
+            let place = used &+ 4 &+ 8 &* UInt64(size)
+            guard let event: UInt16 = memory.load(place) else { throw Self.outside }
+            // Memory that already says so stays untouched.
+            if event != lastAvailable, !memory.store(lastAvailable, at: place) { throw Self.outside }
         } else {
             // Bit 0, VRING_USED_F_NO_NOTIFY: QEMU may have been stopped while it polled the ring.
             guard let flags: UInt16 = memory.load(used) else { throw Self.outside }
@@ -89,7 +91,8 @@ extension Virtqueue {
 
     private static let outside = RingError(reason: "the ring lies outside of memory")
 
-    private func availableIndex<Memory: PhysicalMemory & ~Copyable>(_ memory: inout Memory) throws(RingError) -> UInt16 {
+    private func availableIndex<Memory: PhysicalMemory & ~Copyable>(_ memory: inout Memory) throws(RingError) -> UInt16
+    {
         guard let index: UInt16 = memory.load(available &+ 2) else { throw Self.outside }
         return index
     }
