@@ -71,7 +71,7 @@ extension IntervalTimer.Channel {
         }
         let wrapped = value % modulus
         guard isDecimal else { return UInt16(truncatingIfNeeded: wrapped) }
-        let digits = wrapped / 1000 << 12 | wrapped / 100 % 10 << 8 | wrapped / 10 % 10 << 4 | wrapped % 10
+        let digits = (wrapped / 1000) << 12 | (wrapped / 100 % 10) << 8 | (wrapped / 10 % 10) << 4 | wrapped % 10
         return UInt16(truncatingIfNeeded: digits)
     }
 

@@ -74,7 +74,7 @@ extension RealTimeClock {
     private func alarm(_ register: Int) -> UInt8? { memory[register] & 0xC0 == 0xC0 ? nil : memory[register] }
 
     private func encode(_ value: Int) -> UInt8 {
-        has(Bit.binary, in: Register.b) ? UInt8(truncatingIfNeeded: value) : UInt8(value / 10 << 4 | value % 10)
+        has(Bit.binary, in: Register.b) ? UInt8(truncatingIfNeeded: value) : UInt8((value / 10 % 10) << 4 | value % 10)
     }
 
     private func decode(_ byte: UInt8) -> Int {
