@@ -5,7 +5,8 @@ import Workflow
 /// `stemma run`
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run a VM or resume a snapshot: under KVM, under the translator, in Stemma's engine.",
+        commandName: "run",
+        abstract: "Run a VM or resume a snapshot: under KVM, under the translator, in Stemma's engine.",
         discussion: """
             kvm     under KVM: fast, to install and configure
             prep    under QEMU's translator: to set up the experiment and save a snapshot

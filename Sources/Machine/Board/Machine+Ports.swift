@@ -65,7 +65,9 @@ extension Machine {
             board.controllers.write(port, byteCount: byteCount, value: value, now: now)
         case Port.keyboardData, Port.keyboardCommand:
             board.keyboard.write(UInt64(port - Port.keyboardData), byteCount: byteCount, value: value)
-            if board.keyboard.takeResetRequest() { board.end(.shutdown(reason: "reset through the keyboard controller")) }
+            if board.keyboard.takeResetRequest() {
+                board.end(.shutdown(reason: "reset through the keyboard controller"))
+            }
         default: writeMovablePort(port, byteCount: byteCount, value: value, now: now)
         }
         afterDeviceAccess()

@@ -60,7 +60,9 @@ extension Machine {
         board.localAPICs[index].isWaitingForStartUp = isWaitingForStartUp(section)
         if section.nmiPending != 0 || section.nmiInjected != 0 { board.localAPICs[index].isNMIPending = true }
         // An interrupt that KVM had begun to inject is requested again.
-        if section.interruptInjected >= 0 { board.reinject(UInt8(truncatingIfNeeded: section.interruptInjected), index) }
+        if section.interruptInjected >= 0 {
+            board.reinject(UInt8(truncatingIfNeeded: section.interruptInjected), index)
+        }
         if section.hasSubsection("cpu/msr_tscdeadline"),
             let deadline = try? section.unsigned("cpu/msr_tscdeadline.env.tsc_deadline"), deadline != 0
         {
@@ -150,10 +152,10 @@ extension Machine {
         }
     }
 
-    /// Clusters of a disk that the guest has written since the snapshot.
-    package func forEachWrittenCluster(
-        ofDisk number: Int, _ body: (_ offset: UInt64, _ contents: [UInt8]) throws -> Void
+    /// Ranges of a disk that the guest has written since the snapshot, in order; without contents for zeros.
+    package func forEachWrittenRange(
+        ofDisk number: Int, _ body: (_ offset: UInt64, _ count: UInt64, _ contents: [UInt8]?) throws -> Void
     ) rethrows {
-        try board.pci?.disk(number)?.forEachWrittenCluster(body)
+        try board.pci?.disk(number)?.forEachWrittenRange(body)
     }
 }

@@ -87,25 +87,31 @@ final class NativeSaver: Sendable {
     private func changed(
         _ root: TreeRoot?, disk: Int, of machine: Machine, _ ingest: Ingest
     ) throws -> TreeRoot? {
-        guard let root, machine.hasWrittenDisk(disk) else { return root }
+        guard let root else { return nil }
         let editor = try ingest.edit(root, kind: .disk, length: root.length)
-        try machine.forEachWrittenCluster(ofDisk: disk) { offset, bytes in try editor.write(bytes, at: offset) }
+        try machine.forEachWrittenRange(ofDisk: disk) { offset, count, contents in
+            if let contents {
+                try editor.write(contents, at: offset)
+            } else {
+                try editor.zero(at: offset, length: count)
+            }
+        }
         return try editor.finish()
     }
 
     /// SHA-256 over everything that the guest could find out: sections, written pages and disk clusters in order.
     func digest(of machine: Machine) throws -> Digest {
-        var hasher = DigestBuilder()
-        hasher.update(try machine.save(over: state.stream).skeleton())
+        let hasher = SHA256Hasher()
+        func add(_ numbers: UInt64...) { numbers.map(\.littleEndian).withUnsafeBytes { hasher.update($0) } }
+        try machine.save(over: state.stream).skeleton().withUnsafeBytes { hasher.update($0) }
         try machine.forEachWrittenPage { address, bytes in
-            hasher.update(number: address)
+            add(address)
             hasher.update(bytes)
         }
         for disk in configuration.disks.indices {
-            hasher.update(number: UInt64(disk))
-            try machine.forEachWrittenCluster(ofDisk: disk) { offset, bytes in
-                hasher.update(number: offset)
-                hasher.update(bytes)
+            try machine.forEachWrittenRange(ofDisk: disk) { offset, count, contents in
+                add(UInt64(disk), offset, count)
+                contents?.withUnsafeBytes { hasher.update($0) }
             }
         }
         return hasher.finish()

@@ -19,7 +19,9 @@ extension Stemma {
         var options = MachineOptions.wholeMachine
         if let quantum = request.quantum { options.quantum = quantum }
         if let seed = request.seed { options.randomSeed = seed }
-        if let model = try recordedFingerprint(of: origin.commit).map(ProcessorModel.init) { options.model = model }
+        options.usesMachineCode = !request.usesInterpreter
+        if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
+        options.timeStampHertz = timeStampRate(of: state)
         let run = try RunDirectory.create(under: home.runs, name: vm.text, purpose: "native")
         defer { try? run.remove() }
         // What the guest reads stays in the store until the run has ended, whatever names are removed meanwhile.
@@ -32,11 +34,12 @@ extension Stemma {
         let disks = try configuration.disks.map { disk in
             StoredDisk(store: store, root: origin.commit.disks[disk.id], id: disk.id)
         }
-        progress.step("\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
+        progress.step(
+            "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
         let job = NativeJob(driver: driver, saver: saver, request: request)
         do {
             let report = try await onThread("engine", stop: { driver.stop() }) {
-                try job.run { try state.machine(options: options, disks: disks) }
+                try job.run { try state.machine(options, disks: disks) }
             }
             await requests.stop()
             return report

@@ -6,7 +6,9 @@ final class WakeUp: Sendable {
 
     init() throws {
         var pair: (Int32, Int32) = (-1, -1)
-        let made = withUnsafeMutableBytes(of: &pair) { pipe2($0.assumingMemoryBound(to: Int32.self).baseAddress, O_CLOEXEC | O_NONBLOCK) }
+        let made = withUnsafeMutableBytes(of: &pair) {
+            pipe2($0.assumingMemoryBound(to: Int32.self).baseAddress, O_CLOEXEC | O_NONBLOCK)
+        }
         guard made == 0 else {
             throw WorkflowError(.io, "A pipe could not be made: \(String(cString: strerror(errno))).")
         }
@@ -29,7 +31,8 @@ final class WakeUp: Sendable {
     func wait(input: Int32, _ duration: Duration) -> Bool {
         let milliseconds = Int32(clamping: Int64((duration.seconds * 1000).rounded(.up)))
         var polled = [
-            pollfd(fd: ends.read, events: Int16(POLLIN), revents: 0), pollfd(fd: input, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: ends.read, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: input, events: Int16(POLLIN), revents: 0),
         ]
         guard poll(&polled, 2, max(milliseconds, 0)) > 0 else { return false }
         if polled[0].revents != 0 {
