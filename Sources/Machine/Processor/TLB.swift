@@ -1,13 +1,24 @@
 import X86
 
-/// One entry of the software TLB: a guest-virtual page and where its bytes are.
+/// One entry of the software TLB: a guest-virtual page and where its bytes are. Translated code knows the layout (`TLB.Layout`).
 struct TLBEntry {
     /// Virtual page address when loads may go to `host`, else `TLB.invalid`.
-    var read: UInt64
+    let read: UInt64
     /// Virtual page address when stores may go to `host`, else `TLB.invalid`.
     var write: UInt64
     /// The page's bytes.
-    var host: UnsafeMutableRawPointer?
+    let host: UnsafeMutableRawPointer?
+    /// What to add to a virtual address of the page to get the host's address.
+    let addend: UInt64
+
+    init(read: UInt64, write: UInt64, host: UnsafeMutableRawPointer?) {
+        self.read = read
+        self.write = write
+        self.host = host
+        addend = UInt64(UInt(bitPattern: host)) &- read
+    }
+
+    static var empty: TLBEntry { TLBEntry(read: TLB.invalid, write: TLB.invalid, host: nil) }
 }
 
 /// Direct-mapped translation cache for data, and one for the next block by address.
@@ -24,40 +35,61 @@ final class TLB {
     }
 
     /// Entries per set.
-    static let setCount = 256
+    static let setCount = 512
     static let count = 3 * setCount
     /// Never equal to a page-aligned address.
     static let invalid: UInt64 = 1
     static let jumpCount = 2048
 
+    /// Where things are, in bytes, for translated code: the entries of the three sets, then the jump cache.
+    enum Layout {
+        /// Binary logarithm of the size of both kinds of entries.
+        static let entryShift: UInt64 = 5
+        static let read: Int32 = 0
+        static let write: Int32 = 8
+        static let addend: Int32 = 24
+        static let jumps = Int32(TLB.count << 5)
+        static let jumpKey: Int32 = 0
+        static let jumpCode: Int32 = 20
+        static let byteCount = (TLB.count + TLB.jumpCount) << 5
+    }
+
     @exclusivity(unchecked) private var storage: UnsafeMutablePointer<TLBEntry>?
     @exclusivity(unchecked) private var jumpStorage: UnsafeMutablePointer<JumpEntry>?
+    /// `NativeCode.generation` that `JumpEntry.code` belongs to.
+    @exclusivity(unchecked) var codeGeneration = 0
 
     /// What the run loop needs of a block, without reference counting.
     struct JumpEntry {
-        /// Virtual address combined with the privilege; see `Machine.execute`.
+        /// Virtual address combined with who executes; see `TLB.key`.
         var key: UInt64
         var operations: UnsafeMutablePointer<MicroOp>?
-        var instructionCount: UInt64
+        var instructionCount: UInt32
+        /// Offset of the translated block, 0 when there is none.
+        var code: UInt32
         /// Kept alive by the block cache, which never drops a block.
         var block: Unmanaged<CachedBlock>?
 
-        static var empty: JumpEntry { JumpEntry(key: 0, operations: nil, instructionCount: 0, block: nil) }
+        static var empty: JumpEntry {
+            JumpEntry(key: TLB.noKey, operations: nil, instructionCount: 0, code: 0, block: nil)
+        }
 
         private init(
-            key: UInt64, operations: UnsafeMutablePointer<MicroOp>?, instructionCount: UInt64,
+            key: UInt64, operations: UnsafeMutablePointer<MicroOp>?, instructionCount: UInt32, code: UInt32,
             block: Unmanaged<CachedBlock>?
         ) {
             self.key = key
             self.operations = operations
             self.instructionCount = instructionCount
+            self.code = code
             self.block = block
         }
 
         init(key: UInt64, _ cached: CachedBlock) {
             self.key = key
             operations = cached.operations
-            instructionCount = cached.instructionCount
+            instructionCount = UInt32(truncatingIfNeeded: cached.instructionCount)
+            code = 0
             block = Unmanaged.passUnretained(cached)
         }
 
@@ -72,25 +104,43 @@ final class TLB {
         var unsupportedBytes: [UInt8] { block?.takeUnretainedValue().block.unsupportedBytes ?? [] }
     }
 
+    /// The key of no block: executing there is not possible in any set, because the address is not canonical.
+    static let noKey: UInt64 = 0x8000_0000_0000_0001
+
+    /// Bit of a virtual address that is inverted in the key of a set, -1 for none. The result is not canonical, so the sets'
+    /// keys are disjoint.
+    @inline(__always)
+    static func keyBit(_ set: Int) -> Int { set == 0 ? -1 : 60 + set }
+
+    /// Key of a block by its virtual address and the set of the executing processor.
+    @inline(__always)
+    static func key(_ rip: UInt64, _ set: Int) -> UInt64 { set == 0 ? rip : rip ^ (UInt64(1) << UInt64(60 &+ set)) }
+
+    @inline(__always)
+    static func jumpIndex(_ rip: UInt64) -> Int { Int((rip ^ (rip >> 10)) & UInt64(jumpCount - 1)) }
+
     deinit { release() }
 
-    /// The entries; made on first use.
+    /// The entries, followed by the jump cache; made on first use.
     var entries: UnsafeMutablePointer<TLBEntry> {
         if let storage { return storage }
-        let fresh = UnsafeMutablePointer<TLBEntry>.allocate(capacity: Self.count)
-        fresh.initialize(
-            repeating: TLBEntry(read: Self.invalid, write: Self.invalid, host: nil), count: Self.count)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Layout.byteCount, alignment: 64)
+        let fresh = memory.initializeMemory(as: TLBEntry.self, repeating: .empty, count: Self.count)
         storage = fresh
+        jumpStorage = (memory + Int(Layout.jumps)).initializeMemory(
+            as: JumpEntry.self, repeating: .empty, count: Self.jumpCount)
         return fresh
     }
 
     /// Blocks by virtual address for the current translation and mode; made on first use.
     var jumps: UnsafeMutablePointer<JumpEntry> {
-        if let jumpStorage { return jumpStorage }
-        let fresh = UnsafeMutablePointer<JumpEntry>.allocate(capacity: Self.jumpCount)
-        fresh.initialize(repeating: JumpEntry.empty, count: Self.jumpCount)
-        jumpStorage = fresh
-        return fresh
+        UnsafeMutableRawPointer(entries).advanced(by: Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
+    }
+
+    /// Forgets where translated code is, but not the blocks.
+    func forgetCode() {
+        guard let jumpStorage else { return }
+        for index in 0..<Self.jumpCount { jumpStorage[index].code = 0 }
     }
 
     /// Address ranges that large pages were entered for, per half of the address space: inside them one page cannot be
@@ -122,7 +172,7 @@ final class TLB {
             for set in 0..<3 {
                 let entry = storage + set * Self.setCount + index
                 if entry.pointee.read == page || entry.pointee.write == page {
-                    entry.pointee = TLBEntry(read: Self.invalid, write: Self.invalid, host: nil)
+                    entry.pointee = .empty
                 }
             }
         }
@@ -139,8 +189,7 @@ final class TLB {
         largeLow = nil
         largeHigh = nil
         if let storage {
-            storage.update(
-                repeating: TLBEntry(read: Self.invalid, write: Self.invalid, host: nil), count: Self.count)
+            storage.update(repeating: .empty, count: Self.count)
         }
         flushJumps()
     }
@@ -159,15 +208,14 @@ final class TLB {
     func flush(host: UnsafeMutableRawPointer) {
         guard let storage else { return }
         for index in 0..<Self.count where storage[index].host == host {
-            storage[index] = TLBEntry(read: Self.invalid, write: Self.invalid, host: nil)
+            storage[index] = .empty
         }
     }
 
     /// Gives the memory back; the next use starts empty.
     func release() {
-        storage?.deallocate()
+        if let storage { UnsafeMutableRawPointer(storage).deallocate() }
         storage = nil
-        jumpStorage?.deallocate()
         jumpStorage = nil
     }
 }

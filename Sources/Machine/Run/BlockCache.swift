@@ -7,6 +7,9 @@ package final class CachedBlock {
     let instructionCount: UInt64
     /// Content identity of the second page when the block's instruction crosses a page boundary, else -1.
     let secondPage: Int
+    /// Offsets of the translations by TLB set, 0 for none; they mean something in generation `codeGeneration` of `NativeCode`.
+    @exclusivity(unchecked) var codeOffsets = InlineArray<3, UInt32>(repeating: 0)
+    @exclusivity(unchecked) var codeGeneration = 0
     /// The second page was not needed.
     static let noSecondPage = -1
 
@@ -39,8 +42,18 @@ package final class BlockCache {
     /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.
     private var replaced: [CachedBlock] = []
     private var contentsWithCode: Set<Int> = []
+    @exclusivity(unchecked) private var nativeCode: NativeCode?
+    @exclusivity(unchecked) private var isNativeKnown = false
 
     package init() {}
+
+    /// Translated blocks; made when they are first asked for. Nil on a host that allows no generated code.
+    var native: NativeCode? {
+        if isNativeKnown { return nativeCode }
+        isNativeKnown = true
+        nativeCode = NativeCode()
+        return nativeCode
+    }
 
     /// Number of blocks held.
     package var count: Int { blocks.count }

@@ -1,12 +1,12 @@
 import X86
 
 extension Machine {
-    /// Executes blocks from RIP on until `stop` instructions have retired or something fails; nil after a single block.
+    /// Executes blocks from RIP on until `SystemState.stop` instructions have retired or something fails; nil after a single block.
     ///
     /// Invariants of the unsafe code: block operations come from the lifter, which uses slots below `Slot.count` only and ends each
     /// block with a terminator; cached blocks stay alive in `blocks` as long as this machine; TLB host addresses are valid because
     /// every replacement of a page's bytes drops them (`writableBytes`).
-    func execute(_ single: CachedBlock?, until stop: UInt64) -> AccessFailure? {
+    func execute(_ single: CachedBlock?) -> AccessFailure? {
         let processor = processor
         let slots = processor.slots
         let system = processor.system
@@ -18,13 +18,13 @@ extension Machine {
         machine: while true {
             if single != nil, !isFirst { return nil }
             isFirst = false
-            if system.pointee.retired >= stop { return .exit(.budget) }
+            if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
 
             // Next block: by virtual address and privilege, else by content.
             let rip = slots[16]
-            let isUser = system.pointee.privilegeLevel == 3
-            let key = isUser ? rip ^ 0xA5A5_0000_0000_0000 : rip
-            let jump = jumps + Int((rip ^ (rip >> 10)) & UInt64(TLB.jumpCount - 1))
+            let set = translationSet
+            let key = TLB.key(rip, set) ^ system.pointee.modeKey
+            let jump = jumps + TLB.jumpIndex(rip)
             let code: TLB.JumpEntry
             if jump.pointee.key == key, single == nil {
                 code = jump.pointee
@@ -38,9 +38,13 @@ extension Machine {
                 }
                 jump.pointee = code
             }
-            guard let first = code.operations else { return .exit(.unsupported(rip: rip, bytes: [])) }
+            guard let first = code.operations else {
+                // Only an address that is not canonical has the key of empty entries.
+                do throws(AccessFailure) { _ = try block(at: rip) } catch { return error }
+                return .exit(.unsupported(rip: rip, bytes: []))
+            }
             var op = UnsafePointer(first)
-            let entries = allEntries + translationSet * TLB.setCount
+            let entries = allEntries + set * TLB.setCount
             let stopped: AccessFailure
 
             block: while true {
@@ -164,24 +168,30 @@ extension Machine {
                         }
                     }
 
+                case .requireAligned:
+                    if (a &+ immediate) & (width &- 1) != 0 {
+                        stopped = .exception(.generalProtection)
+                        break block
+                    }
+
                 case .branch:
                     if a & 1 != 0 {
                         slots[16] = immediate
-                        system.pointee.retired &+= code.instructionCount
+                        system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .jump:
                     slots[16] = immediate
-                    system.pointee.retired &+= code.instructionCount
+                    system.pointee.retired &+= UInt64(code.instructionCount)
                     continue machine
                 case .jumpIndirect:
                     slots[16] = a
-                    system.pointee.retired &+= code.instructionCount
+                    system.pointee.retired &+= UInt64(code.instructionCount)
                     continue machine
 
                 case .helper:
                     switch runHelper(op.pointee) {
-                    case .completed: break
+                    case .completed: mayWriteCode = single != nil
                     case .exception(let exception):
                         stopped = .exception(exception)
                         break block
@@ -193,12 +203,12 @@ extension Machine {
                     stopped = .exception(GuestException(raising: immediate))
                     break block
                 case .hypercall, .s2eOpcode, .halt:
-                    system.pointee.retired &+= code.instructionCount
+                    system.pointee.retired &+= UInt64(code.instructionCount)
                     slots[16] = code.nextRIP
                     return .exit(leave(op.pointee))
                 case .unsupported:
                     // Instructions before it have retired.
-                    system.pointee.retired &+= code.instructionCount
+                    system.pointee.retired &+= UInt64(code.instructionCount)
                     slots[16] = code.nextRIP
                     return .exit(.unsupported(rip: code.nextRIP, bytes: code.unsupportedBytes))
 
@@ -210,15 +220,14 @@ extension Machine {
                 }
                 op += 1
             }
-            return unwind(code, at: op - UnsafePointer(first), stopped)
+            guard let block = code.block?.takeUnretainedValue() else { return stopped }
+            return unwind(block.block, at: op - UnsafePointer(first), stopped)
         }
     }
 
     /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.
-    private func unwind(_ code: TLB.JumpEntry, at index: Int, _ reason: AccessFailure) -> AccessFailure {
-        guard let block = code.block?.takeUnretainedValue().block,
-            let position = block.instructionIndex(ofOperation: index)
-        else { return reason }
+    func unwind(_ block: Block, at index: Int, _ reason: AccessFailure) -> AccessFailure {
+        guard let position = block.instructionIndex(ofOperation: index) else { return reason }
         let record = block.instructions[position]
         processor.system.pointee.retired &+= UInt64(position)
         processor[.rip] = record.rip
@@ -232,7 +241,7 @@ extension Machine {
     }
 
     /// The exit that a terminator stands for; halting is remembered.
-    private func leave(_ operation: MicroOp) -> Exit {
+    func leave(_ operation: MicroOp) -> Exit {
         switch operation.operation {
         case .hypercall: return .hypercall(number: UInt16(truncatingIfNeeded: operation.immediate))
         case .s2eOpcode: return .s2eOpcode(operation.immediate)

@@ -9,15 +9,24 @@ extension Machine {
         if processor.isHalted { return .halted }
         let system = processor.system
         let limit = system.pointee.retired.addingReportingOverflow(budget)
-        let stop = limit.overflow ? UInt64.max : limit.partialValue
+        system.pointee.setStop(limit.overflow ? UInt64.max : limit.partialValue)
+        return runUntilStop()
+    }
+
+    /// Executes the active processor until it has retired `SystemState.stop` instructions in all, which helpers may lower.
+    func runUntilStop() -> Exit {
+        let system = processor.system
         while true {
-            switch interpret(until: stop) {
+            switch executeBlocks() {
             case .exception(let exception):
                 if let exit = raise(exception) { return exit }
-                if system.pointee.retired >= stop { return .budget }
             case .codeWrite:
                 if let exit = stepOne() { return exit }
-                if system.pointee.retired >= stop { return .budget }
+            case .exit(.budget):
+                guard let stop = system.pointee.heldStop else { return .budget }
+                system.pointee.heldStop = nil
+                system.pointee.stop = stop
+                reconsiderInterrupts()
             case .exit(let exit):
                 return exit
             }
@@ -32,7 +41,12 @@ extension Machine {
         let rip = processor[.rip]
         do throws(AccessFailure) {
             let block = try block(at: rip, single: true)
-            let reason = withExtendedLifetime(block) { execute(block, until: processor.system.pointee.retired + 1) }
+            let system = processor.system
+            let stop = system.pointee.stop
+            system.pointee.stop = UInt64.max
+            let reason = withExtendedLifetime(block) { execute(block) }
+            // A helper may have lowered it.
+            if system.pointee.stop == UInt64.max { system.pointee.stop = stop }
             guard let reason else { return nil }
             switch reason {
             case .exception(let exception): return raise(exception)
@@ -50,7 +64,10 @@ extension Machine {
     }
 
     /// Runs blocks one after the other until something stops them.
-    private func interpret(until stop: UInt64) -> AccessFailure {
-        execute(nil, until: stop) ?? .exit(.budget)
+    private func executeBlocks() -> AccessFailure {
+        if options.usesMachineCode, processor.system.pointee.modeKey == 0, let native = blocks.native {
+            return execute(native)
+        }
+        return execute(nil) ?? .exit(.budget)
     }
 }

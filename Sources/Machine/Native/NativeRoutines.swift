@@ -1,0 +1,108 @@
+/// The code that all translated blocks share, at the start of the code memory.
+struct NativeRoutines {
+    /// Offset 0, where "no code" leads: back to Swift with `NativeStatus.lookup`.
+    static let missing = 0
+
+    /// From Swift into a block: see `NativeCode.enter`.
+    private(set) var enter = 0
+    /// CPUID as a C function: leaf, subleaf, pointer to four 32-bit results.
+    private(set) var identify = 0
+    /// Back to Swift with the result RAX.
+    private(set) var leave = 0
+    /// Back to Swift for the block at the RIP slot; EAX: place of the jump to link, or 0.
+    private(set) var leaveForLookup = 0
+    /// Calls of Swift code from a block. ECX: bits 0-7 bytes, bit 8 for a store, bits 12-31 operation; EDX: block; RAX: guest address.
+    private(set) var load = 0
+    private(set) var store = 0
+    private(set) var helper = 0
+    private(set) var seldom = 0
+    private(set) var settle = 0
+    /// Where blocks may begin.
+    private(set) var end = 0
+
+    init(_ code: inout CodeAssembler) {
+        let missing = code.jump()
+        leave = code.position
+        code.store(NativeFrame.retired, .r12)
+        code.arithmetic(.add, .rsp, constant: NativeFrame.size)
+        for register in NativeFrame.calleeSaved.reversed() { code.pop(register) }
+        code.returnToCaller()
+
+        code.bindHere(missing)
+        code.move(.rax, constant: 0)
+        leaveForLookup = code.position
+        code.shift(.left, .rax, by: 8)
+        code.arithmetic(.or, .rax, constant: NativeStatus.lookup.rawValue)
+        code.jump(to: leave)
+
+        emitEnter(&code)
+        emitIdentify(&code)
+        load = Self.emitCall(&code, leave, NativeEntry.loadAddress)
+        store = Self.emitCall(&code, leave, NativeEntry.storeAddress)
+        helper = Self.emitCall(&code, leave, NativeEntry.helperAddress)
+        seldom = Self.emitCall(&code, leave, NativeEntry.seldomAddress)
+        settle = Self.emitCall(&code, leave, NativeEntry.settleAddress)
+        end = code.position
+    }
+
+    /// Arguments in the order of the C calling convention: RDI RSI RDX RCX R8 R9.
+    private mutating func emitEnter(_ code: inout CodeAssembler) {
+        enter = code.position
+        for register in NativeFrame.calleeSaved { code.push(register) }
+        code.arithmetic(.subtract, .rsp, constant: NativeFrame.size)
+        code.store(HostAddress(.rsp, NativeFrame.machine), .rdi)
+        code.store(HostAddress(.rsp, NativeFrame.key), .r9)
+        code.move(.r15, .rsi)
+        code.move(.r14, .rdx)
+        code.move(.r13, .rcx)
+        code.load(.r12, NativeFrame.retired)
+        code.jump(.r8)
+    }
+
+    private mutating func emitIdentify(_ code: inout CodeAssembler) {
+        identify = code.position
+        code.push(.rbx)
+        code.move(.r8, .rdx)
+        code.move(.rax, .rdi, 32)
+        code.move(.rcx, .rsi, 32)
+        code.byte(0x0F)
+        code.byte(0xA2)
+        for (index, register) in [HostRegister.rax, .rbx, .rcx, .rdx].enumerated() {
+            code.store(HostAddress(.r8, Int32(index) * 4), register, 32)
+        }
+        code.pop(.rbx)
+        code.returnToCaller()
+    }
+
+    /// A call of `function`(machine, RAX, EDX << 32 | ECX, value, frame's key). When it returns not 0, the block is left.
+    private static func emitCall(_ code: inout CodeAssembler, _ leave: Int, _ function: UInt64) -> Int {
+        let start = code.position
+        // The return address of the block's call, and eight bytes that align RSP.
+        let below: Int32 = 16
+        code.arithmetic(.subtract, .rsp, constant: 8)
+        for (index, register) in NativeFrame.callerSaved.enumerated() {
+            code.store(HostAddress(.rsp, below + NativeFrame.saved + Int32(index) * 8), register)
+        }
+        code.store(NativeFrame.retired, .r12)
+        code.shift(.left, .rdx, by: 32)
+        code.arithmetic(.or, .rdx, .rcx)
+        code.move(.rsi, .rax)
+        code.load(.rdi, HostAddress(.rsp, below + NativeFrame.machine))
+        code.loadAddress(.rcx, HostAddress(.rsp, below + NativeFrame.value))
+        code.loadAddress(.r8, HostAddress(.rsp, below + NativeFrame.key))
+        code.move(.rax, constant: function)
+        code.call(.rax)
+        for (index, register) in NativeFrame.callerSaved.enumerated() {
+            code.load(register, HostAddress(.rsp, below + NativeFrame.saved + Int32(index) * 8))
+        }
+        code.load(.r12, NativeFrame.retired)
+        code.arithmetic(.add, .rsp, constant: 8)
+        code.test(.rax, .rax)
+        let failed = code.jump(.notEqual)
+        code.returnToCaller()
+        code.bindHere(failed)
+        code.arithmetic(.add, .rsp, constant: 8)
+        code.jump(to: leave)
+        return start
+    }
+}
