@@ -162,6 +162,15 @@ final class TestHome: Sendable {
         async throws
         -> Output
     {
+        try await stemma(arguments, expecting: status, at: place)
+    }
+
+    /// Runs `stemma` with these arguments on this home.
+    @discardableResult
+    func stemma(_ arguments: [String], expecting status: Int32 = 0, at place: SourceLocation = #_sourceLocation)
+        async throws
+        -> Output
+    {
         let output = try await Tool.run(Tool.stemma(), arguments, environment: ["STEMMA_HOME": path])
         #expect(
             output.status == status && !output.isSignalled, "stemma \(arguments.joined(separator: " ")): \(output.all)",
