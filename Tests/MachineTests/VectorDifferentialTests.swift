@@ -9,7 +9,7 @@ import X86
 /// STEMMA_DIFFERENTIAL_ROUNDS sets the number of random operands per form.
 @Suite(.serialized, .enabled(if: VectorNativeRunner.hasAVX2, "the host lacks AVX2 or one of its companions"))
 struct VectorDifferentialTests {
-    static let rounds = ProcessInfo.processInfo.environment["STEMMA_DIFFERENTIAL_ROUNDS"].flatMap { Int($0) } ?? 10
+    static let rounds = ProcessInfo.processInfo.environment["STEMMA_DIFFERENTIAL_ROUNDS"].flatMap { Int($0) } ?? 4
 
     @Test func integers() throws { try compare(VectorForms.integers) }
     @Test func shuffles() throws { try compare(VectorForms.shuffles) }
