@@ -43,6 +43,9 @@ struct VectorSystemTests {
 
     @Test func evexIsUndefinedOrUnsupported() throws {
         #expect(try run(Self.evexAdd) { _ in } == Self.exception(6))
+        // kmovw k1, eax
+        let mask: [UInt8] = [0xC5, 0xF8, 0x92, 0xC8]
+        #expect(try run(mask) { _ in } == Self.exception(6))
         let wide = try run(Self.evexAdd) { $0.system.pointee.xcr0 = 0xE7 }
         #expect(wide == .unsupported(rip: VectorNativeRunner.codeStart, bytes: Self.evexAdd))
     }

@@ -3,7 +3,7 @@ extension FloatUnit {
     mutating func add(_ first: UInt64, _ second: UInt64, _ f: BinaryFormat, subtracts: Bool = false) -> UInt64 {
         let a = taken(first, f)
         let b = taken(second, f)
-        if let result = quieted([a, b], f) { return result }
+        if let result = quieted(a, b, f) { return result }
         noteDenormals(a, b, f)
         return exactSum(a, subtracts ? b ^ f.signBit : b, f)
     }
@@ -32,7 +32,7 @@ extension FloatUnit {
     mutating func multiply(_ first: UInt64, _ second: UInt64, _ f: BinaryFormat) -> UInt64 {
         let a = taken(first, f)
         let b = taken(second, f)
-        if let result = quieted([a, b], f) { return result }
+        if let result = quieted(a, b, f) { return result }
         let sign = (a ^ b) & f.signBit
         if f.isInfinite(a) || f.isInfinite(b) {
             if f.isZero(a) || f.isZero(b) { return invalidResult(f) }
@@ -47,7 +47,7 @@ extension FloatUnit {
     mutating func divide(_ first: UInt64, _ second: UInt64, _ f: BinaryFormat) -> UInt64 {
         let a = taken(first, f)
         let b = taken(second, f)
-        if let result = quieted([a, b], f) { return result }
+        if let result = quieted(a, b, f) { return result }
         let sign = (a ^ b) & f.signBit
         if f.isInfinite(a) {
             if f.isInfinite(b) { return invalidResult(f) }
@@ -75,7 +75,7 @@ extension FloatUnit {
 
     mutating func squareRoot(_ operand: UInt64, _ f: BinaryFormat) -> UInt64 {
         let a = taken(operand, f)
-        if let result = quieted([a], f) { return result }
+        if let result = quieted(a, a, f) { return result }
         if f.isZero(a) { return a }
         if f.isNegative(a) { return invalidResult(f) }
         if f.isInfinite(a) { return a }
@@ -116,7 +116,11 @@ extension FloatUnit {
         let b = taken(y, f)
         var c = taken(z, f)
         let isUndefined = (f.isInfinite(a) && f.isZero(b)) || (f.isZero(a) && f.isInfinite(b))
-        if let result = quieted([a, b, c], f) { return result }
+        if let result = quieted(a, b, f) {
+            if f.isSignalling(c) { raised |= Self.invalid }
+            return result
+        }
+        if let result = quieted(c, c, f) { return result }
         if isUndefined { return invalidResult(f) }
         if negatesAddend { c ^= f.signBit }
         let sign = (a ^ b) & f.signBit ^ (negatesProduct ? f.signBit : 0)
@@ -173,8 +177,8 @@ extension FloatUnit {
 
     /// A predicate of VCMPPS and its family (Intel SDM volume 2, CMPPD, table 3-1).
     mutating func compare(_ first: UInt64, _ second: UInt64, _ f: BinaryFormat, predicate: Int) -> Bool {
-        // Predicates 16-31 differ from 0-15 in what a quiet NaN does.
-        let signals = [1, 2, 5, 6, 9, 10, 13, 14].contains(predicate & 15)
+        // Of 0-15, those of the set 1, 2, 5, 6, 9, 10, 13, 14 signal quiet NaNs; 16-31 do the opposite.
+        let signals = 0x6666 >> (predicate & 15) & 1 != 0
         let order = order(first, second, f, isQuiet: signals == (predicate & 16 != 0))
         switch predicate & 15 {
         case 0: return order == .equal

@@ -64,7 +64,7 @@ extension FloatUnit {
     /// ROUNDPS and its family: control bits 0-1 the rounding, 2 MXCSR's instead, 3 no precision exception.
     mutating func roundToIntegral(_ operand: UInt64, _ f: BinaryFormat, control: Int) -> UInt64 {
         let a = taken(operand, f)
-        if let result = quieted([a], f) { return result }
+        if let result = quieted(a, a, f) { return result }
         if f.isZero(a) || f.isInfinite(a) { return a }
         let number = FiniteNumber(a, f)
         guard number.exponent < f.fractionBits else { return a }

@@ -63,10 +63,11 @@ struct FloatUnit {
     }
 
     /// The result for NaN operands: the first one, made quiet.
-    mutating func quieted(_ operands: [UInt64], _ f: BinaryFormat) -> UInt64? {
-        guard let first = operands.first(where: f.isNaN) else { return nil }
-        if operands.contains(where: f.isSignalling) { raised |= Self.invalid }
-        return first | f.quietBit
+    mutating func quieted(_ a: UInt64, _ b: UInt64, _ f: BinaryFormat) -> UInt64? {
+        let isFirst = f.isNaN(a)
+        guard isFirst || f.isNaN(b) else { return nil }
+        if f.isSignalling(a) || f.isSignalling(b) { raised |= Self.invalid }
+        return (isFirst ? a : b) | f.quietBit
     }
 
     // MARK: Rounding

@@ -51,7 +51,7 @@ package struct ProcessorModel: Sendable {
     package var hasLeadingZeroCount: Bool { leaf(0x8000_0001, subleaf: 0).ecx & (1 << 5) != 0 }
     package var hasBitManipulation: Bool { leaf(7, subleaf: 0).ebx & (1 << 3) != 0 }
 
-    /// A plain x86-64 processor with what the engine lifts: SSE to SSE3, CMPXCHG16B, POPCNT, SYSCALL, NX, FSGSBASE, no AVX.
+    /// A plain x86-64 processor: SSE to SSE3, CMPXCHG16B, POPCNT, SYSCALL, NX, FSGSBASE, no AVX.
     ///
     /// Close to QEMU's `qemu64` under TCG, so that code which chose its routines at boot keeps working.
     package static let standard: ProcessorModel = {

@@ -1,6 +1,6 @@
 import X86
 
-// Gathers and masked moves: elements that the mask leaves out are not touched and cannot fault
+// Gathers and masked moves: elements that the mask leaves out are not touched and cannot fault, MASKMOVDQU excepted
 extension Machine {
     /// The elements of a mask whose top bits are set.
     private func chosen(_ mask: VectorWords, _ count: Int, bits: Int) -> [Int] {
@@ -26,6 +26,8 @@ extension Machine {
         guard bits > 0 else { throw unsupported() }
         let source = vector(op.destination, words)
         let indices = chosen(vector(op.b, words), words * 64 / bits, bits: bits)
+        // Processors check all bytes of MASKMOVDQU, chosen or not.
+        if byteCount == 1 { _ = try load(address, byteCount: 16, forStore: true) }
         for index in indices {
             _ = try load(address &+ UInt64(index * byteCount), byteCount: byteCount, forStore: true)
         }

@@ -152,11 +152,20 @@ struct InstructionDecoder {
                 if status & 0x7FFF_FFFF == 0x0020_0002 { return .tooLong }
                 return status & 0x7FFF_FFFF == 0x0020_0000 && code.count < 15 ? .truncated : .invalid
             }
+            if raw.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX, Self.knightsCorner.contains(raw.mnemonic) {
+                return .invalid
+            }
             return .instruction(
                 Self.convert(
                     raw, UnsafeBufferPointer(start: start, count: Int(raw.operand_count)), rip, isLong: isLong))
         }
     }
+
+    /// Scalar instructions that only the coprocessor Knights Corner has with VEX; to all other processors the encodings are undefined.
+    private static let knightsCorner: Set<ZydisMnemonic> = [
+        ZYDIS_MNEMONIC_TZCNT, ZYDIS_MNEMONIC_LZCNT, ZYDIS_MNEMONIC_POPCNT, ZYDIS_MNEMONIC_TZCNTI,
+        ZYDIS_MNEMONIC_DELAY, ZYDIS_MNEMONIC_SPFLT, ZYDIS_MNEMONIC_CLEVICT0, ZYDIS_MNEMONIC_CLEVICT1,
+    ]
 
     private static func convert(
         _ raw: ZydisDecodedInstruction, _ operands: UnsafeBufferPointer<ZydisDecodedOperand>, _ rip: UInt64,

@@ -1,7 +1,7 @@
 /// One micro-operation: 16 bytes, fixed layout.
 package struct MicroOp: Sendable, Hashable {
     package var operation: Operation
-    /// Width in bits: 1, 8, 16, 32, 64, and 128 for `move`, `load` and `store`.
+    /// Width in bits: 1, 8, 16, 32, 64, and 128 for `move`, `load` and `store`. In bytes for `requireAligned`.
     package var width: UInt8
     package var destination: Slot
     package var a: Slot

@@ -93,10 +93,13 @@ extension BlockBuilder {
             let b = readWords(i, first + 1, bits: isMemory ? memoryBits : max(bits, 128))
         else { return .unsupported }
         let source = operand(b, form.sourceWords)
+        var argument = Int(byteImmediate(i, first + 2) ?? 0)
+        // Legacy comparisons have eight predicates and ignore the other bits.
+        if operation == .compare, !isVEX(i) { argument &= 7 }
         operations.append(
             .helper(
                 .vectorFloat, destination: slot, a: form.firstWords == 0 ? .zero : a, b: source, detail: form.detail,
-                argument: Int(byteImmediate(i, first + 2) ?? 0)))
+                argument: argument))
         if !form.isWide { clearUpper(i, slot) }
         return .lifted
     }

@@ -15,9 +15,9 @@ extension BlockBuilder {
             if let trap = unitTrap(context.vector) { return trapped(trap) }
         case ZYDIS_INSTRUCTION_ENCODING_VEX:
             if let trap = unitTrap(context.avx) { return trapped(trap) }
+            if Self.maskInstructions.contains(i.mnemonic) { return wideVector() }
         case ZYDIS_INSTRUCTION_ENCODING_EVEX:
-            guard !context.hasWideVectors else { return .unsupported }
-            return trapped(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
+            return wideVector()
         default: return nil
         }
         let name = Self.legacyName(i)
@@ -29,6 +29,15 @@ extension BlockBuilder {
         if let outcome = liftCompound(i, name) { return outcome }
         if let outcome = liftVectorHelper(i, name) { return outcome }
         return liftVectorFloat(i, name)
+    }
+
+    /// AVX-512's instructions on mask registers, which have VEX encodings.
+    private static let maskInstructions = Set(allMnemonics.filter { $0.name.hasPrefix("k") }.map(\.mnemonic))
+
+    /// An instruction of AVX-512.
+    private mutating func wideVector() -> Outcome {
+        guard !context.hasWideVectors else { return .unsupported }
+        return trapped(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
     }
 
     /// Instructions that may name no vector register: from memory to a general one.

@@ -59,7 +59,8 @@ struct Guest {
         state.general[4] = 0x7FFF8
         state.cr0 = 0x8005_0033
         state.cr3 = 0x1000
-        state.cr4 = CR4.fxSave | 0x20 | 0x400
+        state.cr4 = CR4.fxSave | CR4.xSave | 0x20 | 0x400
+        state.xcr0 = XCR0.wideVectors | XCR0.x87
         state.efer = 0xD01
         let code = SegmentState(selector: 8, base: 0, limit: 0xFFFF_FFFF, attributes: 0x00AF_9B00)
         let data = SegmentState(selector: 16, base: 0, limit: 0xFFFF_FFFF, attributes: 0x00CF_9300)

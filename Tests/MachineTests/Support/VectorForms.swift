@@ -28,7 +28,7 @@ struct VectorForm {
 /// The lists of vector forms. RBX points to aligned data, RBP to misaligned data.
 enum VectorForms {
     /// Legacy, VEX.128 and VEX.256 forms of an instruction with two sources, registers and memory.
-    private static func dyadic(
+    static func dyadic(
         _ name: String, _ content: VectorForm.Content = .integers, suffix: String = "", wide: Bool = true,
         legacy: Bool = true
     ) -> [VectorForm] {
@@ -52,7 +52,7 @@ enum VectorForms {
         return lines.map { VectorForm($0, content) }
     }
 
-    private static func monadic(
+    static func monadic(
         _ name: String, _ content: VectorForm.Content = .integers, suffix: String = "", wide: Bool = true,
         legacy: Bool = true
     ) -> [VectorForm] {
@@ -64,7 +64,7 @@ enum VectorForms {
         return lines.map { VectorForm($0, content) }
     }
 
-    private static func plain(_ lines: [String], _ content: VectorForm.Content = .integers) -> [VectorForm] {
+    static func plain(_ lines: [String], _ content: VectorForm.Content = .integers) -> [VectorForm] {
         lines.map { VectorForm($0, content) }
     }
 
@@ -169,258 +169,6 @@ enum VectorForms {
                 ])
             }
         }
-        return forms
-    }
-
-    static var moves: [VectorForm] {
-        var forms: [VectorForm] = []
-        for name in ["movaps", "movapd", "movdqa", "movups", "movupd", "movdqu"] {
-            forms += plain([
-                "\(name) xmm1, xmm9", "\(name) xmm1, [rbx]", "\(name) [rbx+32], xmm9", "v\(name) xmm1, xmm9",
-                "v\(name) xmm1, [rbx]", "v\(name) [rbx+16], xmm9", "v\(name) ymm1, ymm9", "v\(name) ymm1, [rbx]",
-                "v\(name) [rbx+32], ymm9", "v\(name) ymm3, ymm3",
-            ])
-        }
-        for name in ["movups", "movupd", "movdqu", "lddqu"] {
-            forms += plain(["\(name) xmm1, [rbp]", "v\(name) xmm1, [rbp]", "v\(name) ymm1, [rbp]"])
-            if name != "lddqu" { forms += plain(["\(name) [rbp], xmm1", "v\(name) [rbp], ymm1"]) }
-        }
-        for name in ["movntps", "movntpd", "movntdq"] {
-            forms += plain(["\(name) [rbx], xmm1", "v\(name) [rbx], xmm1", "v\(name) [rbx], ymm1"])
-        }
-        forms += plain(["movntdqa xmm1, [rbx]", "vmovntdqa xmm1, [rbx]", "vmovntdqa ymm1, [rbx]"])
-        for name in ["movss", "movsd"] {
-            forms += plain([
-                "\(name) xmm1, xmm2", "\(name) xmm1, [rbp]", "\(name) [rbp], xmm1", "v\(name) xmm1, xmm2, xmm3",
-                "v\(name) xmm1, [rbp]", "v\(name) [rbp], xmm1", "v\(name) xmm1, xmm2, xmm1",
-            ])
-        }
-        for name in ["movlps", "movlpd", "movhps", "movhpd"] {
-            forms += plain([
-                "\(name) xmm1, [rbp]", "\(name) [rbp], xmm1", "v\(name) xmm1, xmm2, [rbp]", "v\(name) [rbp], xmm1",
-            ])
-        }
-        for name in ["movhlps", "movlhps"] {
-            forms += plain(["\(name) xmm1, xmm2", "v\(name) xmm1, xmm2, xmm3", "v\(name) xmm1, xmm2, xmm1"])
-        }
-        for name in ["movshdup", "movsldup"] { forms += monadic(name) }
-        forms += plain([
-            "movddup xmm1, xmm2", "movddup xmm1, [rbp]", "vmovddup xmm1, xmm2", "vmovddup xmm1, [rbp]",
-            "vmovddup ymm1, ymm2", "vmovddup ymm1, [rbp]",
-        ])
-        for prefix in ["", "v"] {
-            forms += plain([
-                "\(prefix)movd xmm1, edx", "\(prefix)movd edx, xmm1", "\(prefix)movq xmm1, rdx",
-                "\(prefix)movq rdx, xmm1",
-                "\(prefix)movq xmm1, xmm2", "\(prefix)movd xmm1, dword ptr [rbp]",
-                "\(prefix)movd dword ptr [rbp], xmm1",
-                "\(prefix)movq xmm1, qword ptr [rbp]", "\(prefix)movq qword ptr [rbp], xmm1",
-                "\(prefix)pmovmskb eax, xmm3",
-                "\(prefix)movmskps eax, xmm3", "\(prefix)movmskpd eax, xmm3",
-            ])
-        }
-        forms += plain(["vpmovmskb eax, ymm3", "vmovmskps eax, ymm3", "vmovmskpd eax, ymm3", "vzeroupper", "vzeroall"])
-        for name in ["bw", "bd", "bq", "wd", "wq", "dq"] {
-            for sign in ["z", "s"] {
-                forms += plain([
-                    "pmov\(sign)x\(name) xmm1, xmm9", "pmov\(sign)x\(name) xmm1, [rbp]",
-                    "vpmov\(sign)x\(name) xmm1, xmm9", "vpmov\(sign)x\(name) xmm1, [rbp]",
-                    "vpmov\(sign)x\(name) ymm1, xmm9", "vpmov\(sign)x\(name) ymm9, xmm9",
-                    "vpmov\(sign)x\(name) ymm1, [rbp]",
-                ])
-            }
-        }
-        for name in ["vpbroadcastb", "vpbroadcastw", "vpbroadcastd", "vpbroadcastq", "vbroadcastss"] {
-            forms += plain(["\(name) xmm1, xmm9", "\(name) ymm1, xmm9", "\(name) xmm1, [rbp]", "\(name) ymm1, [rbp]"])
-        }
-        forms += plain([
-            "vbroadcastsd ymm1, xmm9", "vbroadcastsd ymm1, [rbp]", "vbroadcastf128 ymm1, [rbp]",
-            "vbroadcasti128 ymm1, [rbp]",
-        ])
-        return forms
-    }
-
-    static var memory: [VectorForm] {
-        var forms: [VectorForm] = []
-        for name in ["vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq"] {
-            forms += plain([
-                "\(name) xmm1, xmm2, [rbp]", "\(name) ymm1, ymm2, [rbp]", "\(name) xmm2, xmm2, [rbp]",
-                "\(name) [rbp], xmm2, xmm1", "\(name) [rbp], ymm2, ymm1",
-            ])
-        }
-        forms += plain(["lea rdi, [rbp+3]; maskmovdqu xmm1, xmm2", "lea rdi, [rbp+3]; vmaskmovdqu xmm1, xmm2"])
-        for name in ["vgatherdps", "vpgatherdd", "vgatherdpd", "vpgatherdq"] {
-            let isWide = name.hasSuffix("q") || name.hasSuffix("pd")
-            forms += [
-                VectorForm("\(name) xmm1, [rbx+xmm2*4], xmm3", isGather: true),
-                VectorForm("\(name) ymm1, [rbx+\(isWide ? "x" : "y")mm2*1+8], ymm3", isGather: true),
-                VectorForm("\(name) xmm1, [ebx+xmm2*2], xmm3", isGather: true),
-            ]
-        }
-        for name in ["vgatherqps", "vpgatherqd", "vgatherqpd", "vpgatherqq"] {
-            let isWide = name.hasSuffix("qq") || name.hasSuffix("pd")
-            forms += [
-                VectorForm("vpmovsxdq xmm2, xmm2; \(name) xmm1, [rbx+xmm2*4], xmm3", isGather: true),
-                VectorForm(
-                    "vpmovsxdq ymm2, xmm2; \(name) \(isWide ? "y" : "x")mm1, [rbx+ymm2*2-8], \(isWide ? "y" : "x")mm3",
-                    isGather: true),
-            ]
-        }
-        return forms
-    }
-
-    static var cryptography: [VectorForm] {
-        var forms: [VectorForm] = []
-        for name in ["aesenc", "aesenclast", "aesdec", "aesdeclast"] { forms += dyadic(name) }
-        forms += monadic("aesimc", wide: false)
-        for constant in [0, 1, 0x1B, 0xFF] { forms += monadic("aeskeygenassist", suffix: ", \(constant)", wide: false) }
-        for control in [0, 1, 0x10, 0x11] { forms += dyadic("pclmulqdq", suffix: ", \(control)") }
-        for name in ["sha1nexte", "sha1msg1", "sha1msg2", "sha256msg1", "sha256msg2", "sha256rnds2"] {
-            forms += plain(["\(name) xmm1, xmm9", "\(name) xmm1, [rbx]", "\(name) xmm3, xmm3"])
-        }
-        for function in 0..<4 {
-            forms += plain(["sha1rnds4 xmm1, xmm9, \(function)", "sha1rnds4 xmm1, [rbx], \(function)"])
-        }
-        forms += monadic("phminposuw", wide: false)
-        return forms
-    }
-
-    /// Every immediate of the string comparisons.
-    static var strings: [VectorForm] {
-        (0..<128).flatMap { control in
-            plain(
-                ["pcmpistri", "pcmpistrm", "pcmpestri", "pcmpestrm"].flatMap { name in
-                    ["\(name) xmm1, xmm2, \(control)"]
-                        + (control % 16 == 12
-                            ? [
-                                "v\(name) xmm1, xmm2, \(control)", "\(name) xmm1, [rbp], \(control)",
-                                "\(name)\(name.contains("e") && name.hasPrefix("pcmpe") ? "q" : "") xmm1, xmm2, \(control)",
-                            ] : [])
-                }, .text)
-        }
-    }
-
-    static var floats: [VectorForm] {
-        var forms: [VectorForm] = []
-        for name in ["rcp", "rsqrt"] {
-            forms += monadic(name + "ps", .singles)
-            forms += dyadic(name + "ss", .singles, wide: false).filter { $0.assembly.hasPrefix("v") }
-            forms += plain(["\(name)ss xmm1, xmm2", "\(name)ss xmm1, [rbp]"], .singles)
-        }
-        for (suffix, content) in [("ps", VectorForm.Content.singles), ("pd", .doubles)] {
-            let scalar = suffix == "ps" ? "ss" : "sd"
-            for name in ["add", "sub", "mul", "div", "min", "max"] {
-                forms += dyadic(name + suffix, content)
-                forms += dyadic(name + scalar, content, wide: false)
-            }
-            for name in ["hadd", "hsub", "addsub"] { forms += dyadic(name + suffix, content) }
-            forms += monadic("sqrt" + suffix, content)
-            forms += plain(
-                [
-                    "sqrt\(scalar) xmm1, xmm2", "sqrt\(scalar) xmm1, [rbp]", "vsqrt\(scalar) xmm1, xmm2, xmm3",
-                    "vsqrt\(scalar) xmm1, xmm2, [rbp]", "u#", "c#",
-                ].flatMap { line -> [String] in
-                    guard line.hasSuffix("#") else { return [line] }
-                    let name = (line == "u#" ? "ucomi" : "comi") + scalar
-                    return ["\(name) xmm1, xmm2", "\(name) xmm1, [rbp]", "v\(name) xmm1, xmm2", "v\(name) xmm1, [rbp]"]
-                }, content)
-            for predicate in 0..<32 {
-                if predicate < 8 {
-                    forms += plain(
-                        ["cmp\(suffix) xmm1, xmm2, \(predicate)", "cmp\(scalar) xmm1, xmm2, \(predicate)"], content)
-                }
-                forms += plain(
-                    [
-                        "vcmp\(suffix) xmm1, xmm2, xmm3, \(predicate)", "vcmp\(suffix) ymm1, ymm2, ymm3, \(predicate)",
-                        "vcmp\(scalar) xmm1, xmm2, [rbp], \(predicate)",
-                    ], content)
-            }
-            for mode in [0, 1, 2, 3, 4, 8, 9, 10, 11, 12] {
-                forms += monadic("round" + suffix, content, suffix: ", \(mode)")
-                forms += plain(
-                    ["round\(scalar) xmm1, xmm2, \(mode)", "vround\(scalar) xmm1, xmm2, [rbp], \(mode)"], content)
-            }
-            for mask in [0xFF, 0x31, 0x52, 0xA4, 0xF8, 0x73] {
-                forms += dyadic("dp" + suffix, content, suffix: ", \(mask)", wide: suffix == "ps")
-            }
-            for stem in ["fmadd", "fmsub", "fnmadd", "fnmsub", "fmaddsub", "fmsubadd"] {
-                for order in [132, 213, 231] {
-                    forms += plain(
-                        [
-                            "v\(stem)\(order)\(suffix) xmm1, xmm2, xmm3", "v\(stem)\(order)\(suffix) ymm1, ymm2, ymm3",
-                            "v\(stem)\(order)\(suffix) ymm1, ymm2, [rbp]",
-                        ], content)
-                    if stem.contains("addsub") || stem.contains("subadd") { continue }
-                    forms += plain(
-                        [
-                            "v\(stem)\(order)\(scalar) xmm1, xmm2, xmm3", "v\(stem)\(order)\(scalar) xmm1, xmm2, [rbp]",
-                        ], content)
-                }
-            }
-        }
-        return forms
-    }
-
-    static var conversions: [VectorForm] {
-        var forms: [VectorForm] = []
-        for (name, content) in [
-            ("cvtps2dq", VectorForm.Content.singles), ("cvttps2dq", .singles), ("cvtdq2ps", .integers),
-        ] { forms += monadic(name, content) }
-        for (name, content) in [("cvtps2pd", VectorForm.Content.singles), ("cvtdq2pd", .integers)] {
-            forms += plain(
-                [
-                    "\(name) xmm1, xmm2", "\(name) xmm1, [rbp]", "v\(name) xmm1, xmm2", "v\(name) xmm1, [rbp]",
-                    "v\(name) ymm1, xmm2", "v\(name) ymm1, [rbp]",
-                ], content)
-        }
-        for name in ["cvtpd2ps", "cvtpd2dq", "cvttpd2dq"] {
-            forms += plain(
-                [
-                    "\(name) xmm1, xmm2", "\(name) xmm1, [rbx]", "v\(name) xmm1, xmm2", "v\(name) xmm1, ymm2",
-                    "v\(name) xmm1, xmmword ptr [rbp]", "v\(name) xmm1, ymmword ptr [rbp]",
-                ], .doubles)
-        }
-        for register in ["edx", "rdx"] {
-            let memory = register == "edx" ? "dword ptr [rbp]" : "qword ptr [rbp]"
-            for name in ["cvtsi2ss", "cvtsi2sd"] {
-                forms += plain([
-                    "\(name) xmm1, \(register)", "\(name) xmm1, \(memory)", "v\(name) xmm1, xmm2, \(register)",
-                    "v\(name) xmm1, xmm2, \(memory)",
-                ])
-            }
-            for (name, content) in [
-                ("cvtss2si", VectorForm.Content.singles), ("cvttss2si", .singles), ("cvtsd2si", .doubles),
-                ("cvttsd2si", .doubles),
-            ] {
-                forms += plain(
-                    [
-                        "\(name) \(register), xmm2", "\(name) \(register), [rbp]", "v\(name) \(register), xmm2",
-                        "v\(name) \(register), [rbp]",
-                    ], content)
-            }
-        }
-        forms += plain(
-            [
-                "cvtss2sd xmm1, xmm2", "cvtss2sd xmm1, [rbp]", "vcvtss2sd xmm1, xmm2, xmm3",
-                "vcvtss2sd xmm1, xmm2, [rbp]",
-            ],
-            .singles)
-        forms += plain(
-            [
-                "cvtsd2ss xmm1, xmm2", "cvtsd2ss xmm1, [rbp]", "vcvtsd2ss xmm1, xmm2, xmm3",
-                "vcvtsd2ss xmm1, xmm2, [rbp]",
-            ],
-            .doubles)
-        forms += plain(
-            ["vcvtph2ps xmm1, xmm2", "vcvtph2ps ymm1, xmm2", "vcvtph2ps xmm1, [rbp]", "vcvtph2ps ymm1, [rbp]"], .halves)
-        for mode in [0, 1, 2, 3, 4, 7] {
-            forms += plain(
-                [
-                    "vcvtps2ph xmm1, xmm2, \(mode)", "vcvtps2ph xmm1, ymm2, \(mode)", "vcvtps2ph [rbp], xmm2, \(mode)",
-                    "vcvtps2ph [rbp], ymm2, \(mode)",
-                ], .singles)
-        }
-        forms += plain(["stmxcsr [rbp]", "vstmxcsr [rbp]"])
         return forms
     }
 }

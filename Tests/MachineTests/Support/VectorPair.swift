@@ -35,7 +35,7 @@ final class VectorPair {
             guest.setGate(vector, address, stack: 1)
         }
         guest.state.cr4 |= CR4.xSave
-        guest.state.xcr0 = 7
+        guest.state.xcr0 = 0xE7
         var options = MachineOptions()
         options.model.leaves[7 << 32] = CPUIDLeaf(ebx: 0x108)
         options.model.leaves[0x8000_0001 << 32] = CPUIDLeaf(ecx: 0x21)
