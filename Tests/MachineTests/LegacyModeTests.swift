@@ -85,7 +85,8 @@ import X86
         let cases: [(String, Int, Bool)] = [
             ("mov ax, [ebx]", 0x50, true), ("mov eax, [ebx]", 0x50, false), ("mov [ebx], ax", 0x60, false),
             ("mov ax, [ebx]", 0x60, true), ("mov al, [ebx]", 0x58, false), ("mov al, [ebx+2]", 0x58, true),
-            ("add byte ptr cs:[ebx], 1", 0x50, false), ("mov ax, [bx]", 0x50, true), ("movzx eax, byte ptr [ebx-0xff]", 0x50, false),
+            ("add byte ptr cs:[ebx], 1", 0x50, false), ("mov ax, [bx]", 0x50, true),
+            ("movzx eax, byte ptr [ebx-0xff]", 0x50, false),
         ]
         for (access, selector, isAllowed) in cases {
             var guest = try LegacyGuest(program(access, selector))
@@ -195,15 +196,20 @@ import X86
     }
 
     /// 32-bit user code calls a 64-bit kernel with INT 0x80, SYSCALL and SYSENTER.
-    @Test(arguments: ["int 0x80", "syscall", "sysenter"]) func systemCallsFromCompatibilityMode(_ entry: String) throws {
-        let leave = ["int 0x80": "iretq", "syscall": "sysret", "sysenter": "mov rdx, rcx; mov ecx, 0xB000; sysexit"]
+    @Test(arguments: ["int 0x80", "syscall", "sysenter"]) func systemCallsFromCompatibilityMode(_ entry: String) throws
+    {
+        let leave = [
+            "int 0x80": "iretq", "syscall": ".byte 0x0f, 0x07",
+            "sysenter": "mov rdx, rcx; mov ecx, 0xB000; .byte 0x0f, 0x35",
+        ]
         var guest = LongModeGuest(isUser: true)
         let isSysenter = entry == "sysenter"
         guest.map(0x40_0000, to: 0x20_0000, isUser: true)
         guest.write(
             0x20_0000,
             try Assembler.program(
-                ".code32\nmov eax, 1; mov ecx, 0x400040; \(entry)\n.org 0x10\ninc eax\(Self.call(1))\n.org 0x40\nadd eax, 2\(Self.call(1))"))
+                ".code32\nmov eax, 1; mov ecx, 0x400040; \(entry)\n.org 0x10, 0x90\ninc eax\(Self.call(1))\n.org 0x40\nadd eax, 2\(Self.call(1))"
+            ))
         guest.map(0x60_0000, to: 0x21_0000)
         guest.write(0x21_0000, try Assembler.program("add rax, 0x10; mov r8, cs\(Self.call(2)) \(leave[entry] ?? "")"))
         guest.setGate(0x80, 0x60_0000, level: 3)
@@ -215,7 +221,9 @@ import X86
         guest.state.sysenterEIP = 0x60_0000
         guest.state.sysenterESP = LongModeGuest.kernelStack + 0x800
         var options = MachineOptions()
-        if isSysenter { options.model.leaves[0] = CPUIDLeaf(eax: 0xD, ebx: 0x756E_6547, ecx: 0x6C65_746E, edx: 0x4965_6E69) }
+        if isSysenter {
+            options.model.leaves[0] = CPUIDLeaf(eax: 0xD, ebx: 0x756E_6547, ecx: 0x6C65_746E, edx: 0x4965_6E69)
+        }
         let machine = try guest.machine(options: options)
         #expect(machine.run(budget: 100) == .hypercall(number: 2))
         let processor = machine.processor

@@ -9,7 +9,7 @@ import X86
     static let handlers: UInt64 = 0x60_0000
 
     /// A guest with code at `code` (user mode when `isUser`), one data page, and a handler per exception that makes hypercall 0x100 + vector.
-    private func guest(_ program: String, isUser: Bool = false) throws -> LongModeGuest {
+    func guest(_ program: String, isUser: Bool = false) throws -> LongModeGuest {
         var guest = LongModeGuest(isUser: isUser)
         let bytes = try Assembler.program(program)
         for page in UInt64(0)..<4 { guest.map(Self.code + page * 4096, to: 0x20_0000 + page * 4096, isUser: isUser) }

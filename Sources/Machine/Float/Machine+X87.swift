@@ -5,7 +5,9 @@ extension Machine {
     /// Raises #MF when an unmasked exception waits. With CR0.NE clear the error goes through the interrupt controller.
     func checkPendingX87() throws(AccessFailure) {
         let system = processor.system
-        guard system.pointee.statusWord & X87Status.summary != 0 else { return }
+        // Not the summary bit: FXRSTOR may bring a status word whose bit does not fit its masks.
+        let pending = system.pointee.statusWord & ~system.pointee.controlWord & X87Status.exceptions
+        guard pending != 0 else { return }
         guard system.pointee.cr0 & CR0.numericError != 0 else {
             throw .exit(
                 .unsupportedMode(

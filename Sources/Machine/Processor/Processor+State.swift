@@ -40,7 +40,7 @@ extension Processor {
         next.cr8 = state.cr8
         next.xcr0 = state.xcr0 | 1
         for index in 0..<8 { next.debug[index] = state.debug[index] }
-        next.privilegeLevel = state.privilegeLevel
+        next.privilegeLevel = state.cr0 & CR0.protectionEnable == 0 ? 0 : state.privilegeLevel
         let float = state.floatingPoint
         next.controlWord = float.controlWord
         next.statusWord = float.statusWord

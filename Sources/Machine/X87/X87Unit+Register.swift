@@ -334,7 +334,7 @@ extension X87Unit {
             result = environment.remainder(a, b, isNearest: isNearest)
         }
         var bits: UInt16 = 0
-        if environment.raised & X87Status.invalid != 0 {
+        if X87Operand(result.value).isNaN {
             // C0 and C3 stay.
             bits = status & (X87Status.c0 | X87Status.c3)
         } else if result.isPartial {

@@ -39,27 +39,35 @@ extension InstructionForms {
         forms += ["aam", "aad", "aam 7", "aad 3", "aam 255"].map { InstructionForm($0, undefined: multiplication) }
         forms += [
             "pusha; popa", "pushaw; popaw", "pusha; add esp, 32", "pushad", "popad; mov esp, 0x20004e00", ".byte 0xd6",
-            "pushf; popf", "pushfw; popfw", "pushfd; and dword ptr [esp], 0xcd5; pop eax", "push eax; pop ecx", "push ax; pop cx",
+            "pushf; popf", "pushfw; popfw", "pushfd; and dword ptr [esp], 0xcd5; pop eax", "push eax; pop ecx",
+            "push ax; pop cx",
             "push ds; pop eax; push es; pop es", "push cs; pop edx", "push ss; pop ecx", "push 0x12345678; pop edi",
             "pushw 0x1234; pop si", "push -5; pop edi", "push esp; pop eax", "pop esp; mov esp, 0x20004e00",
             "enter 0x20, 0", "enter 8, 3", ".byte 0x66; enter 8, 2", "leave; mov esp, 0x20004e00",
             "call 3f; 3: pop eax",
             "push 0x20; push 0; mov dword ptr [esp], 5; pop eax; pop ecx",
-            "mov ecx, 4; 3: dec edx; loop 3b", "xor ecx, ecx; jecxz 3f; inc eax; 3: nop", "mov ecx, 0x10000; jcxz 3f; inc eax; 3: nop",
+            "mov ecx, 4; 3: dec edx; loop 3b", "xor ecx, ecx; jecxz 3f; inc eax; 3: nop",
+            "mov ecx, 0x10000; jcxz 3f; inc eax; 3: nop",
             "lahf", "sahf", "cbw; cwde", "cwd; cdq", "bswap eax", "test eax, eax; into",
             "mov ebx, 0x20004800; xlatb", "movzx eax, dl", "movsx ecx, dx", "cmovb eax, edx", "setg al",
-            "lea eax, [ebx+ecx*4+0x1234]", "lea ax, [ebx+ecx]", "lea eax, [bx+si+0x12]", "lea eax, [bp+di-3]", "lea ecx, [si]",
+            "lea eax, [ebx+ecx*4+0x1234]", "lea ax, [ebx+ecx]", "lea eax, [bx+si+0x12]", "lea eax, [bp+di-3]",
+            "lea ecx, [si]",
             "mov eax, [0x20004810]", "mov [0x20004810], al", "smsw ax; mov ax, 0", "popcnt eax, edx", "crc32 eax, dl",
-            "rdsspd eax", "endbr32", "nop dword ptr [eax]", "imul eax, edx, 77; clc; test eax, eax", "movd mm0, eax; emms",
+            "rdsspd eax", "endbr32", "nop dword ptr [eax]", "imul eax, edx, 77; clc; test eax, eax",
+            "movd mm0, eax; emms",
             "fninit; fld1; fistp dword ptr [0x20004810]", "fninit; fnstcw [0x20004810]",
-        ].map { InstructionForm($0, undefined: $0.hasSuffix("test eax, eax") || $0.contains("into") ? RFlags.auxiliary : 0) }
+        ].map {
+            InstructionForm($0, undefined: $0.hasSuffix("test eax, eax") || $0.contains("into") ? RFlags.auxiliary : 0)
+        }
         forms += [
-            "push dword ptr [ebx]; pop dword ptr [ebx+8]", "push word ptr [ebx]; pop word ptr [ebx+8]", "pop dword ptr [esp+0x10]",
+            "push dword ptr [ebx]; pop dword ptr [ebx+8]", "push word ptr [ebx]; pop word ptr [ebx+8]",
+            "pop dword ptr [esp+0x10]",
             "cmpxchg8b [ebx]", "lock cmpxchg8b [ebx+8]", "movbe eax, [ebx]", "adcx eax, [ebx]",
             "mov dword ptr [ebx], 0x80000000; mov dword ptr [ebx+4], 0x7fffffff; bound eax, [ebx]",
             "mov word ptr [ebx], 0x8000; mov word ptr [ebx+2], 0x7fff; bound ax, [ebx]",
             "mov word ptr [ebx+4], 0x2b; les eax, [ebx]", "mov word ptr [ebx+4], 0x2b; lds esi, [ebx]",
-            "mov word ptr [ebx+2], 0x2b; les ax, [ebx]", "mov word ptr [ebx+4], 0x2b; lss esp, [ebx]; mov esp, 0x20004e00",
+            "mov word ptr [ebx+2], 0x2b; les ax, [ebx]",
+            "mov word ptr [ebx+4], 0x2b; lss esp, [ebx]; mov esp, 0x20004e00",
             "mov eax, ds:[ebx]", "mov eax, cs:[ebx]", "add es:[ebx], edx", "mov al, ss:[ebx]",
             "fninit; fild dword ptr [ebx]; fistp dword ptr [ebx+8]",
         ].map { InstructionForm($0, .memory) }

@@ -122,6 +122,8 @@ struct LegacyGuest {
 extension Machine {
     /// A little-endian word of guest-physical memory.
     func word(_ address: UInt64, _ count: Int = 4) throws -> UInt64 {
-        try readPhysical(address, count: count).enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64($1.offset * 8) }
+        try readPhysical(address, count: count).enumerated().reduce(0) {
+            $0 | UInt64($1.element) << UInt64($1.offset * 8)
+        }
     }
 }

@@ -3,14 +3,14 @@ import Machine
 import Testing
 import X86
 
-/// 32-bit code in compatibility mode, compared with the host's processor bit for bit.
-@Suite(.serialized)
-struct CompatibilityTests {
-    @Test func forms() throws {
+/// 32-bit code in compatibility mode, compared with the host's processor bit for bit. One suite with the 64-bit forms: the arena exists
+/// only once.
+extension DifferentialTests {
+    @Test func compatibility() throws {
         let forms = InstructionForms.compatibility
         let codes = try Assembler.assemble(forms.map(\.assembly), bits: 32)
         let native = try #require(NativeRunner(), "the arena's address is taken")
-        let machine = try machine()
+        let machine = try compatibilityMachine()
         for (form, code) in zip(forms, codes) {
             for round in 0..<DifferentialTests.rounds {
                 let seed = UInt64(round) &* 0x9E37_79B9 &+ UInt64(code.count) &+ 11
@@ -24,7 +24,7 @@ struct CompatibilityTests {
 
     private static let physical: UInt64 = 0x10_0000
 
-    private func machine() throws -> Machine {
+    private func compatibilityMachine() throws -> Machine {
         var guest = LongModeGuest(isUser: true)
         for page in UInt64(0)..<8 {
             guest.map(NativeRunner.arena + page * 4096, to: Self.physical + page * 4096, isUser: true)
@@ -89,7 +89,8 @@ struct CompatibilityTests {
         }
         let bytes = try machine.readPhysical(Self.physical + 0x4000, count: data.count)
         if bytes != expectedData,
-            let first = zip(bytes, expectedData).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset {
+            let first = zip(bytes, expectedData).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset
+        {
             lines.append("memory at data+0x\(String(first, radix: 16))")
         }
         return lines.isEmpty ? nil : lines.joined(separator: "; ")
