@@ -51,7 +51,7 @@ final class NativeCode {
         let start = UInt32(truncatingIfNeeded: position)
         let index = blocks.count
         blocks.append(block)
-        translator.translate(block.block, index: index, set: set, &assembler)
+        translator.translate(block, index: index, set: set, &assembler)
         position = min(assembler.position, memory.capacity)
         block.codeOffsets[set] = start
         return start

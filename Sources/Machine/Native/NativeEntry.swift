@@ -2,35 +2,36 @@ import X86
 
 /// Swift code that translated blocks call.
 ///
-/// Arguments: the machine, the guest address, operation and block (`NativeRoutines`), the frame's value and key. Result: 0, or what `enter`
+/// Arguments: the machine, the guest address, what for (`NativeRoutines`), the block, the frame's value and key. Result: 0, or what `enter`
 /// is to return. The frame belongs to the caller; the machine is kept alive by whoever runs it.
 enum NativeEntry {
     typealias Function =
         @convention(c) (
-            UnsafeMutableRawPointer, UInt64, UInt64, UnsafeMutablePointer<UInt64>, UnsafeMutablePointer<UInt64>
+            UnsafeMutableRawPointer, UInt64, UInt64, UnsafeRawPointer, UnsafeMutablePointer<UInt64>,
+            UnsafeMutablePointer<UInt64>
         ) -> UInt64
 
-    static var loadAddress: UInt64 { address { NativeEntry.load($0, $1, $2, $3, $4) } }
-    static var storeAddress: UInt64 { address { NativeEntry.store($0, $1, $2, $3, $4) } }
-    static var helperAddress: UInt64 { address { NativeEntry.helper($0, $1, $2, $3, $4) } }
-    static var seldomAddress: UInt64 { address { NativeEntry.seldom($0, $1, $2, $3, $4) } }
-    static var settleAddress: UInt64 { address { NativeEntry.settle($0, $1, $2, $3, $4) } }
+    static var loadAddress: UInt64 { address { NativeEntry.load($0, $1, $2, $3, $4, $5) } }
+    static var storeAddress: UInt64 { address { NativeEntry.store($0, $1, $2, $3, $4, $5) } }
+    static var helperAddress: UInt64 { address { NativeEntry.helper($0, $1, $2, $3, $4, $5) } }
+    static var seldomAddress: UInt64 { address { NativeEntry.seldom($0, $1, $2, $3, $4, $5) } }
+    static var settleAddress: UInt64 { address { NativeEntry.settle($0, $1, $2, $3, $4, $5) } }
 
     private static func address(_ function: Function) -> UInt64 { UInt64(unsafeBitCast(function, to: UInt.self)) }
 
-    /// What a call is about: bits 0-7 bytes, 8 for a store, 12-31 operation, 32-63 block.
+    /// What a call is about: bits 0-7 bytes, 8 for a store, 12-31 operation.
     private struct Request {
         let machine: Machine
-        let block: CachedBlock?
+        /// Alive, because the block cache never drops a block.
+        let block: CachedBlock
         let operation: Int
         let byteCount: Int
         let isForStore: Bool
 
-        init(_ raw: UnsafeMutableRawPointer, _ info: UInt64) {
+        @inline(__always)
+        init(_ raw: UnsafeMutableRawPointer, _ info: UInt64, _ block: UnsafeRawPointer) {
             machine = Unmanaged<Machine>.fromOpaque(raw).takeUnretainedValue()
-            let index = Int(info >> 32)
-            let blocks = machine.blocks.native?.blocks ?? []
-            block = index < blocks.count ? blocks[index] : nil
+            self.block = Unmanaged<CachedBlock>.fromOpaque(block).takeUnretainedValue()
             operation = Int((info >> 12) & 0xF_FFFF)
             byteCount = Int(info & 0xFF)
             isForStore = info & 0x100 != 0
@@ -38,18 +39,18 @@ enum NativeEntry {
 
         func fail(_ reason: AccessFailure) -> UInt64 {
             machine.nativeFailure = reason
+            machine.nativeBlock = block
             return NativeStatus.failed.rawValue | UInt64(operation) << 8
         }
     }
 
     private static func load(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
-        _ key: UnsafeMutablePointer<UInt64>
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
-        let request = Request(raw, info)
+        let request = Request(raw, info, block)
         let machine = request.machine
-        machine.nativeBlock = request.block
-        if let block = request.block { machine.slots[16] = block.block.rip }
+        machine.slots[16] = request.block.rip
         do throws(AccessFailure) {
             let loaded = try machine.loadSlowly(
                 address, byteCount: request.byteCount, forStore: request.isForStore)
@@ -62,13 +63,12 @@ enum NativeEntry {
     }
 
     private static func store(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
-        _ key: UnsafeMutablePointer<UInt64>
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
-        let request = Request(raw, info)
+        let request = Request(raw, info, block)
         let machine = request.machine
-        machine.nativeBlock = request.block
-        if let block = request.block { machine.slots[16] = block.block.rip }
+        machine.slots[16] = request.block.rip
         do throws(AccessFailure) {
             try machine.storeSlowly(address, byteCount: request.byteCount, low: value[0], high: value[1])
             return 0
@@ -78,15 +78,13 @@ enum NativeEntry {
     }
 
     private static func helper(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
-        _ key: UnsafeMutablePointer<UInt64>
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
-        let request = Request(raw, info)
+        let request = Request(raw, info, block)
         let machine = request.machine
-        guard let block = request.block else { return request.fail(.exit(.budget)) }
-        machine.nativeBlock = block
-        machine.slots[16] = block.block.rip
-        let operation = block.operations[request.operation]
+        machine.slots[16] = request.block.rip
+        let operation = request.block.operations[request.operation]
         machine.slots[Int(Slot.immediate.rawValue)] = operation.immediate
         machine.processor.settleFlags()
         switch machine.runHelper(operation) {
@@ -100,21 +98,19 @@ enum NativeEntry {
     }
 
     private static func settle(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
-        _ key: UnsafeMutablePointer<UInt64>
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
         Unmanaged<Machine>.fromOpaque(raw).takeUnretainedValue().processor.settleFlags()
         return 0
     }
 
     private static func seldom(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ value: UnsafeMutablePointer<UInt64>,
-        _ key: UnsafeMutablePointer<UInt64>
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
-        let request = Request(raw, info)
-        guard let block = request.block else { return request.fail(.exit(.budget)) }
-        request.machine.nativeBlock = block
-        if Machine.executeSeldom(block.operations[request.operation], request.machine.slots) { return 0 }
+        let request = Request(raw, info, block)
+        if Machine.executeSeldom(request.block.operations[request.operation], request.machine.slots) { return 0 }
         return request.fail(.exception(GuestException(.divideError)))
     }
 }

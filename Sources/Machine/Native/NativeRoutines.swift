@@ -11,7 +11,8 @@ struct NativeRoutines {
     private(set) var leave = 0
     /// Back to Swift for the block at the RIP slot; EAX: place of the jump to link, or 0.
     private(set) var leaveForLookup = 0
-    /// Calls of Swift code from a block. ECX: bits 0-7 bytes, bit 8 for a store, bits 12-31 operation; EDX: block; RAX: guest address.
+    /// Calls of Swift code from a block. ECX: bits 0-7 bytes, bit 8 for a store, bits 12-31 operation; RDX: the `CachedBlock`; RAX: guest
+    /// address.
     private(set) var load = 0
     private(set) var store = 0
     private(set) var helper = 0
@@ -74,7 +75,7 @@ struct NativeRoutines {
         code.returnToCaller()
     }
 
-    /// A call of `function`(machine, RAX, EDX << 32 | ECX, value, frame's key). When it returns not 0, the block is left.
+    /// A call of `function`(machine, RAX, ECX, RDX, value, frame's key). When it returns not 0, the block is left.
     private static func emitCall(_ code: inout CodeAssembler, _ leave: Int, _ function: UInt64) -> Int {
         let start = code.position
         // The return address of the block's call, and eight bytes that align RSP.
@@ -84,12 +85,13 @@ struct NativeRoutines {
             code.store(HostAddress(.rsp, below + NativeFrame.saved + Int32(index) * 8), register)
         }
         code.store(NativeFrame.retired, .r12)
-        code.shift(.left, .rdx, by: 32)
-        code.arithmetic(.or, .rdx, .rcx)
         code.move(.rsi, .rax)
         code.load(.rdi, HostAddress(.rsp, below + NativeFrame.machine))
-        code.loadAddress(.rcx, HostAddress(.rsp, below + NativeFrame.value))
-        code.loadAddress(.r8, HostAddress(.rsp, below + NativeFrame.key))
+        code.move(.rax, .rcx)
+        code.move(.rcx, .rdx)
+        code.move(.rdx, .rax)
+        code.loadAddress(.r8, HostAddress(.rsp, below + NativeFrame.value))
+        code.loadAddress(.r9, HostAddress(.rsp, below + NativeFrame.key))
         code.move(.rax, constant: function)
         code.call(.rax)
         for (index, register) in NativeFrame.callerSaved.enumerated() {

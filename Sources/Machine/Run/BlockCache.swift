@@ -3,8 +3,10 @@ import X86
 /// A lifted block with its operations in unmanaged memory, as the interpreter wants them.
 package final class CachedBlock {
     package let block: Block
+    /// As `block.operations`, with the fused forms of `Fusion`; the indices are the same.
     let operations: UnsafeMutablePointer<MicroOp>
     let instructionCount: UInt64
+    let rip: UInt64
     /// Content identity of the second page when the block's instruction crosses a page boundary, else -1.
     let secondPage: Int
     /// Offsets of the translations by TLB set, 0 for none; they mean something in generation `codeGeneration` of `NativeCode`.
@@ -19,8 +21,10 @@ package final class CachedBlock {
         let count = block.operations.count
         let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
         for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
+        Fusion.fuse(UnsafeMutableBufferPointer(start: storage, count: count))
         operations = storage
         instructionCount = UInt64(block.instructions.count)
+        rip = block.rip
     }
 
     deinit { operations.deallocate() }
@@ -45,13 +49,18 @@ package final class BlockCache {
     @exclusivity(unchecked) private var nativeCode: NativeCode?
     @exclusivity(unchecked) private var isNativeKnown = false
 
-    package init() {}
+    private let codeCapacity: Int
+
+    package init() { codeCapacity = NativeCode.capacity }
+
+    /// - Parameter codeCapacity: bytes of translated code at most.
+    init(codeCapacity: Int) { self.codeCapacity = codeCapacity }
 
     /// Translated blocks; made when they are first asked for. Nil on a host that allows no generated code.
     var native: NativeCode? {
         if isNativeKnown { return nativeCode }
         isNativeKnown = true
-        nativeCode = NativeCode()
+        nativeCode = NativeCode(capacity: codeCapacity)
         return nativeCode
     }
 

@@ -174,6 +174,75 @@ extension Machine {
                         break block
                     }
 
+                case .flagsOfSum:
+                    let r = destination.pointee
+                    let top = width &- 1
+                    slots[17] = r & mask < a & mask ? 1 : 0
+                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
+                    slots[19] = ((a ^ b ^ r) >> 4) & 1
+                    slots[20] = r & mask == 0 ? 1 : 0
+                    slots[21] = (r &>> top) & 1
+                    slots[23] = (((a ^ r) & (b ^ r)) &>> top) & 1
+                    op += 5
+                case .flagsOfDifference:
+                    let r = destination.pointee
+                    let top = width &- 1
+                    slots[17] = a & mask < b & mask ? 1 : 0
+                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
+                    slots[19] = ((a ^ b ^ r) >> 4) & 1
+                    slots[20] = (a ^ b) & mask == 0 ? 1 : 0
+                    slots[21] = (r &>> top) & 1
+                    slots[23] = (((a ^ b) & (a ^ r)) &>> top) & 1
+                    op += 5
+                case .flagsOfResult:
+                    let r = destination.pointee
+                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
+                    slots[20] = r & mask == 0 ? 1 : 0
+                    slots[21] = (r &>> (width &- 1)) & 1
+                    op += 2
+
+                case .branchEqual:
+                    op += 1
+                    if (a ^ b) & mask == 0 {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
+                case .branchNotEqual:
+                    op += 1
+                    if (a ^ b) & mask != 0 {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
+                case .branchLessUnsigned:
+                    op += 1
+                    if a & mask < b & mask {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
+                case .branchLessOrEqualUnsigned:
+                    op += 1
+                    if a & mask <= b & mask {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
+                case .branchLessSigned:
+                    op += 1
+                    if Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift) {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
+                case .branchLessOrEqualSigned:
+                    op += 1
+                    if Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift) {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
                 case .branch:
                     if a & 1 != 0 {
                         slots[16] = immediate

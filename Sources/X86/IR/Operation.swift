@@ -190,6 +190,22 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case unsupported
     /// HLT: the instruction has retired, RIP is behind it.
     case halt
+
+    // Fused forms. Never lifted: an interpreter puts them in place of the first of several neighbours, and goes on behind those
+
+    /// CF AF OF PF ZF SF of d = [a]w + [b]w, in any order: six operations.
+    case flagsOfSum
+    /// The same of d = [a]w - [b]w.
+    case flagsOfDifference
+    /// PF ZF SF of [d]w: three operations.
+    case flagsOfResult
+    /// A comparison of [a]w with [b]w whose result only the branch behind it uses: two operations.
+    case branchEqual
+    case branchNotEqual
+    case branchLessUnsigned
+    case branchLessOrEqualUnsigned
+    case branchLessSigned
+    case branchLessOrEqualSigned
 }
 
 extension Operation {

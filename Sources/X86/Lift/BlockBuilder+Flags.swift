@@ -11,6 +11,7 @@ extension BlockBuilder {
 
     /// Flags of `result` = a + b (+ carry).
     mutating func setAddFlags(_ width: UInt8, _ a: Value, _ b: Value, _ result: Value, withCarry: Bool) {
+        let b = Value.slot(materialize(b))
         setFlag(
             .cf, withCarry ? ternary(.carryAdd, width, a, b, result) : binary(.lessUnsigned, width, result, a))
         setFlag(.af, ternary(.auxiliaryCarry, 8, a, b, result))
@@ -21,17 +22,19 @@ extension BlockBuilder {
 
     /// Flags of `result` = a - b (- borrow).
     mutating func setSubtractFlags(_ width: UInt8, _ a: Value, _ b: Value, _ result: Value, withBorrow: Bool) {
+        // A constant is put into a slot once, and the six flags are neighbours: the interpreter computes them together.
+        let slot = Value.slot(materialize(b))
         setFlag(
-            .cf, withBorrow ? ternary(.carrySubtract, width, a, b, result) : binary(.lessUnsigned, width, a, b))
-        setFlag(.af, ternary(.auxiliaryCarry, 8, a, b, result))
-        setFlag(.of, ternary(.overflowSubtract, width, a, b, result))
+            .cf, withBorrow ? ternary(.carrySubtract, width, a, slot, result) : binary(.lessUnsigned, width, a, slot))
+        setFlag(.af, ternary(.auxiliaryCarry, 8, a, slot, result))
+        setFlag(.of, ternary(.overflowSubtract, width, a, slot, result))
         setFlag(.pf, unary(.parity, 8, result))
         setFlag(.sf, unary(.sign, width, result))
         if withBorrow {
             setFlag(.zf, binary(.equal, width, result, .zero))
             pendingFlags = .result(width: width, result: result)
         } else {
-            setFlag(.zf, binary(.equal, width, a, b))
+            setFlag(.zf, binary(.equal, width, a, slot))
             pendingFlags = .subtract(width: width, a: a, b: b)
         }
     }

@@ -22,4 +22,12 @@ package struct Lifter: Sendable {
         var builder = BlockBuilder(context: context, rip: rip)
         return builder.build(code, maximumInstructions: maximumInstructions)
     }
+
+    /// Bytes of the first instruction of `code`, decoded and not lifted; nil when it is none.
+    package func length(_ code: [UInt8], rip: UInt64) -> Int? {
+        var decoder = InstructionDecoder(context: context)
+        return code.withUnsafeBytes { buffer in
+            if case .instruction(let found) = decoder.decode(buffer, rip: rip) { found.length } else { nil }
+        }
+    }
 }

@@ -61,13 +61,15 @@ import X86
             + InstructionForms.vectors + InstructionForms.floats
         let codes = try Assembler.assemble(forms.map(\.assembly))
         var random = OperandGenerator(seed: 2027)
-        for round in 0..<500 {
+        for round in 0..<600 {
             var program: [UInt8] = []
             var names: [String] = []
             for _ in 0..<1 + random.below(24) {
                 let index = Int(random.below(UInt64(forms.count)))
                 program += codes[index]
                 names.append(forms[index].assembly)
+                // A conditional jump to the next instruction: the flags of one block are read in another.
+                if round % 2 == 1, random.below(2) == 0 { program += [0x70 | UInt8(random.below(16)), 0] }
             }
             var guest = Self.guest(program + Self.hypercall)
             Self.prepare(&guest, &random)
@@ -85,6 +87,46 @@ import X86
                 Issue.record("round \(round): \(names.joined(separator: "; ")): \(difference)")
                 return
             }
+        }
+    }
+
+    /// The same in loops: blocks that are linked to each other, with another start of the flags in every round.
+    @Test func loops() throws {
+        let forms =
+            InstructionForms.arithmetic + InstructionForms.movement + InstructionForms.shifts + InstructionForms.bits
+            + InstructionForms.multiplication
+        let usable = forms.filter { form in
+            !["rsp", "r15", "push", "pop", "enter", "leave", "rbx+r8"].contains { form.assembly.contains($0) }
+        }
+        let codes = try Assembler.assemble(usable.map(\.assembly))
+        var random = OperandGenerator(seed: 31)
+        for round in 0..<300 {
+            var program: [UInt8] = []
+            var names: [String] = []
+            while program.count < 70 {
+                let index = Int(random.below(UInt64(usable.count)))
+                program += codes[index]
+                names.append(usable[index].assembly)
+                if round % 2 == 0, random.below(3) == 0 { program += [0x70 | UInt8(random.below(16)), 0] }
+            }
+            // dec r15; jnz to the start.
+            program += [0x49, 0xFF, 0xCF, 0x0F, 0x85]
+            let distance = UInt32(bitPattern: Int32(-(program.count + 4)))
+            program += (0..<4).map { UInt8(truncatingIfNeeded: distance >> (8 * $0)) }
+            var guest = Self.guest(program + Self.hypercall, isUser: true)
+            Self.prepare(&guest, &random)
+            guest.state.general[3] = Self.data + 0x2000
+            guest.state.general[15] = 1 + random.below(30)
+            let pair = try EnginePair(guest, options: Self.options)
+            for _ in 0..<4 {
+                let (exit, difference) = pair.run(budget: 1 + random.below(300))
+                if let difference {
+                    Issue.record("round \(round): \(names.joined(separator: "; ")): \(difference)")
+                    return
+                }
+                guard exit == .budget else { break }
+            }
+            #expect(try pair.memoryDifference() == nil)
         }
     }
 

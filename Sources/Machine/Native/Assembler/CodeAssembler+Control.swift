@@ -3,7 +3,7 @@ extension CodeAssembler {
     /// Jcc with a 32-bit distance, to be bound.
     ///
     /// - Returns: place of the distance.
-    mutating func jump(_ condition: HostCondition) -> Int {
+    package mutating func jump(_ condition: HostCondition) -> Int {
         byte(0x0F)
         byte(0x80 | condition.rawValue)
         double(0)
@@ -11,43 +11,43 @@ extension CodeAssembler {
     }
 
     /// JMP with a 32-bit distance, to be bound.
-    mutating func jump() -> Int {
+    package mutating func jump() -> Int {
         byte(0xE9)
         double(0)
         return position - 4
     }
 
-    mutating func jump(to target: Int) { bind(jump(), to: target) }
+    package mutating func jump(to target: Int) { bind(jump(), to: target) }
 
-    mutating func jump(_ register: HostRegister) { encode(0xFF, reg: 4, rm: register.number) }
+    package mutating func jump(_ register: HostRegister) { encode(0xFF, reg: 4, rm: register.number) }
 
-    mutating func call(to target: Int) {
+    package mutating func call(to target: Int) {
         byte(0xE8)
         double(0)
         bind(position - 4, to: target)
     }
 
-    mutating func call(_ register: HostRegister) { encode(0xFF, reg: 2, rm: register.number) }
+    package mutating func call(_ register: HostRegister) { encode(0xFF, reg: 2, rm: register.number) }
 
-    mutating func returnToCaller() { byte(0xC3) }
+    package mutating func returnToCaller() { byte(0xC3) }
 
     /// MOVQ: vector register from general register; the upper half becomes zero.
-    mutating func moveToVector(_ to: UInt8, _ from: HostRegister) {
+    package mutating func moveToVector(_ to: UInt8, _ from: HostRegister) {
         encode(0x0F6E, reg: to, rm: from.number, wide: true, prefix: 0x66)
     }
 
     /// MOVQ: general register from the low half of a vector register.
-    mutating func moveFromVector(_ to: HostRegister, _ from: UInt8) {
+    package mutating func moveFromVector(_ to: HostRegister, _ from: UInt8) {
         encode(0x0F7E, reg: from, rm: to.number, wide: true, prefix: 0x66)
     }
 
     /// A packed integer instruction with prefix 66 on two vector registers.
-    mutating func packed(_ opcode: UInt32, _ to: UInt8, _ from: UInt8) {
+    package mutating func packed(_ opcode: UInt32, _ to: UInt8, _ from: UInt8) {
         encode(opcode, reg: to, rm: from, prefix: 0x66)
     }
 
     /// PSLLx, PSRLx, PSRAx by a constant: opcodes 71-73 with an extension.
-    mutating func packedShift(_ opcode: UInt32, _ register: UInt8, _ operation: UInt8, by count: UInt8) {
+    package mutating func packedShift(_ opcode: UInt32, _ register: UInt8, _ operation: UInt8, by count: UInt8) {
         encode(opcode, reg: operation, rm: register, prefix: 0x66)
         byte(count)
     }

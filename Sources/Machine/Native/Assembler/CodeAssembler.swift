@@ -2,61 +2,61 @@
 ///
 /// The encodings are those of the Intel SDM, volume 2. Nothing is written beyond `capacity`: then `isFull` is true and what was
 /// assembled must be thrown away.
-struct CodeAssembler {
+package struct CodeAssembler {
     /// Where the first byte goes; writable for `capacity` bytes.
-    let base: UnsafeMutablePointer<UInt8>
-    let capacity: Int
+    package let base: UnsafeMutablePointer<UInt8>
+    package let capacity: Int
     /// Bytes written, and those that did not fit.
-    private(set) var position = 0
+    package private(set) var position = 0
 
-    init(_ base: UnsafeMutablePointer<UInt8>, capacity: Int, position: Int = 0) {
+    package init(_ base: UnsafeMutablePointer<UInt8>, capacity: Int, position: Int = 0) {
         self.base = base
         self.capacity = capacity
         self.position = position
     }
 
-    var isFull: Bool { position > capacity }
+    package var isFull: Bool { position > capacity }
 
-    mutating func byte(_ value: UInt8) {
+    package mutating func byte(_ value: UInt8) {
         if position < capacity { base[position] = value }
         position &+= 1
     }
 
-    mutating func word(_ value: UInt16) {
+    package mutating func word(_ value: UInt16) {
         byte(UInt8(truncatingIfNeeded: value))
         byte(UInt8(truncatingIfNeeded: value >> 8))
     }
 
-    mutating func double(_ value: UInt32) {
+    package mutating func double(_ value: UInt32) {
         if position &+ 4 <= capacity {
             UnsafeMutableRawPointer(base + position).storeBytes(of: value, as: UInt32.self)
         }
         position &+= 4
     }
 
-    mutating func quad(_ value: UInt64) {
+    package mutating func quad(_ value: UInt64) {
         double(UInt32(truncatingIfNeeded: value))
         double(UInt32(truncatingIfNeeded: value >> 32))
     }
 
     /// Replaces four bytes that were written before.
-    mutating func patch(_ place: Int, _ value: UInt32) {
+    package mutating func patch(_ place: Int, _ value: UInt32) {
         guard place >= 0, place &+ 4 <= capacity else { return }
         UnsafeMutableRawPointer(base + place).storeBytes(of: value, as: UInt32.self)
     }
 
     /// Makes the 32-bit relative field at `place` (the last field of its instruction) lead to `target`.
-    mutating func bind(_ place: Int, to target: Int) {
+    package mutating func bind(_ place: Int, to target: Int) {
         patch(place, UInt32(truncatingIfNeeded: target &- (place &+ 4)))
     }
 
     /// Makes the relative field at `place` lead here.
-    mutating func bindHere(_ place: Int) { bind(place, to: position) }
+    package mutating func bindHere(_ place: Int) { bind(place, to: position) }
 }
 
 extension CodeAssembler {
     /// Operand size of an instruction: 8, 16, 32 or 64 bits.
-    typealias Width = UInt8
+    package typealias Width = UInt8
 
     /// Opcode of one to three bytes, the last byte in the low bits: 0x0FB6, 0x0F38F1.
     private mutating func opcode(_ value: UInt32) {
@@ -75,7 +75,7 @@ extension CodeAssembler {
     }
 
     /// `opcode /reg` with a register operand. `bytes`: registers 4-7 mean SPL to DIL and need a REX prefix.
-    mutating func encode(
+    package mutating func encode(
         _ code: UInt32, reg: UInt8, rm: UInt8, wide: Bool = false, prefix: UInt8 = 0, bytes: Bool = false
     ) {
         prefixes(prefix, wide: wide, reg: reg, index: 0, base: rm, forced: bytes && (reg > 3 || rm > 3))
@@ -84,7 +84,7 @@ extension CodeAssembler {
     }
 
     /// `opcode /reg` with a memory operand.
-    mutating func encode(
+    package mutating func encode(
         _ code: UInt32, reg: UInt8, _ memory: HostAddress, wide: Bool = false, prefix: UInt8 = 0, bytes: Bool = false
     ) {
         let base = memory.base.number
@@ -108,7 +108,7 @@ extension CodeAssembler {
     }
 
     /// An immediate of an operand size: 64-bit instructions take 32 bits, sign-extended.
-    mutating func immediate(_ value: UInt64, _ width: Width) {
+    package mutating func immediate(_ value: UInt64, _ width: Width) {
         switch width {
         case 8: byte(UInt8(truncatingIfNeeded: value))
         case 16: word(UInt16(truncatingIfNeeded: value))
@@ -117,12 +117,12 @@ extension CodeAssembler {
     }
 
     /// True when `value` is the sign extension of its low 32 bits.
-    static func fits32(_ value: UInt64) -> Bool {
+    package static func fits32(_ value: UInt64) -> Bool {
         Int64(bitPattern: value) == Int64(Int32(truncatingIfNeeded: value))
     }
 
     /// True when the low `width` bits of `value` are the sign extension of its low 8 bits.
-    static func fits8(_ value: UInt64, _ width: Width) -> Bool {
+    package static func fits8(_ value: UInt64, _ width: Width) -> Bool {
         let extended = UInt64(bitPattern: Int64(Int8(truncatingIfNeeded: value)))
         return (extended ^ value) << UInt64(64 - width) == 0
     }

@@ -12,7 +12,7 @@ extension Translator {
 
     private func request(_ position: Int) {
         code.move(.rcx, constant: UInt64(UInt32(truncatingIfNeeded: position)) << 12)
-        code.move(.rdx, constant: UInt64(blockIndex))
+        code.move(.rdx, constant: blockAddress)
     }
 
     func emitHelper(_ op: MicroOp, _ position: Int) {
@@ -45,16 +45,34 @@ extension Translator {
     func emitBranch(_ op: MicroOp, _ position: Int) {
         isLastBranch(position) ? leaveFlags() : settleFlags()
         if let condition = constant(op.a, op) {
-            if condition & 1 != 0 { addStub(.exit(target: op.immediate), from: code.jump(), writesBack: true) }
+            if condition & 1 != 0 { addBranch(to: op.immediate, from: code.jump()) }
             return
         }
         let condition = register(op.a, op)
         code.test(condition, constant: 1, 8)
         flags = .none
-        addStub(.exit(target: op.immediate), from: code.jump(.notEqual), writesBack: true)
+        addBranch(to: op.immediate, from: code.jump(.notEqual))
     }
 
-    private func countRetired() {
+    /// A branch that is taken.
+    func addBranch(to target: UInt64, from place: Int) {
+        guard isNextRound(target) else {
+            addStub(.exit(target: target), from: place, writesBack: true)
+            return
+        }
+        let first = loopMoves.count
+        appendLoopMoves()
+        addStub(.loop(moves: first), from: place, writesBack: true)
+    }
+
+    /// Back to Swift for the block at `target`.
+    func leaveForLookup(_ target: UInt64) {
+        setRIP(target)
+        code.move(.rax, constant: 0)
+        code.jump(to: routines.leaveForLookup)
+    }
+
+    func countRetired() {
         if instructionCount > 0 {
             code.loadAddress(.r12, HostAddress(.r12, Int32(truncatingIfNeeded: instructionCount)))
         }
@@ -66,6 +84,10 @@ extension Translator {
 
     func emitExit(to target: UInt64) {
         leaveFlags()
+        if isNextRound(target) {
+            addBranch(to: target, from: code.jump())
+            return
+        }
         emitWriteBacks()
         emitLink(to: target)
     }
@@ -135,6 +157,10 @@ extension Translator {
         code.bindHere(stub.from)
         for index in 0..<stub.flagCount { emit(flagWriteBacks[stub.firstFlag + index]) }
         if stub.clearsPending { code.store(NativeFrame.pendingFlags, constant: 0, 32) }
+        if case .loop(let first) = stub.kind {
+            emitLoop(stub, first)
+            return
+        }
         for index in 0..<stub.writeBackCount { emit(writeBacks[stub.firstWriteBack + index]) }
         switch stub.kind {
         case .load(let register, let displacement, let first, let second, let info):
@@ -149,15 +175,13 @@ extension Translator {
             callAccess(register, displacement, info, routines.store)
             code.jump(to: stub.back)
         case .exit(let target): emitLink(to: target)
+        case .loop: break
         case .miss(let target, let place):
             // An unlinked jump leads to the next instruction, which is never reached.
             setRIP(target)
             code.move(.rax, constant: UInt64(place))
             code.jump(to: routines.leaveForLookup)
-        case .begin:
-            setRIP(rip)
-            code.move(.rax, constant: 0)
-            code.jump(to: routines.leaveForLookup)
+        case .begin: leaveForLookup(rip)
         case .lookup:
             code.move(.rax, constant: 0)
             code.jump(to: routines.leaveForLookup)
@@ -177,7 +201,7 @@ extension Translator {
         // An address in RAX is complete.
         if register != .rax { code.loadAddress(.rax, HostAddress(register, displacement)) }
         code.move(.rcx, constant: UInt64(info))
-        code.move(.rdx, constant: UInt64(blockIndex))
+        code.move(.rdx, constant: blockAddress)
         code.call(to: routine)
     }
 }

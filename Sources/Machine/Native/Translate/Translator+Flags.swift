@@ -164,7 +164,7 @@ extension Translator {
             consume(next)
             isLastBranch(position + 1) ? leaveFlags() : settleFlags()
             let condition = op.width == 1 ? emitBitCondition(op) : condition(op)
-            addStub(.exit(target: next.immediate), from: code.jump(condition), writesBack: true)
+            addBranch(to: next.immediate, from: code.jump(condition))
             return 2
         }
         if isSingle, !isSignOfBit, next.operation == .select, next.third == op.destination, next.a != op.destination,

@@ -39,6 +39,11 @@ final class Translator {
     /// Flags that are not computed yet.
     @exclusivity(unchecked) var records: [FlagRecord] = []
     @exclusivity(unchecked) var flagWriteBacks: [FlagWriteBack] = []
+    /// Of a block that is a loop.
+    @exclusivity(unchecked) var pinned: [PinnedSlot] = []
+    @exclusivity(unchecked) var loopMoves: [LoopMove] = []
+    @exclusivity(unchecked) var loopStart = 0
+    @exclusivity(unchecked) var blockStart = 0
     @exclusivity(unchecked) var pending = PendingFlags.inherited
     /// The operation from which on the block replaces all six flags before anybody can look, or -1.
     @exclusivity(unchecked) var killStart = -1
@@ -50,6 +55,8 @@ final class Translator {
     @exclusivity(unchecked) var rip: UInt64 = 0
     @exclusivity(unchecked) var instructionCount = 0
     @exclusivity(unchecked) var blockIndex = 0
+    /// Address of the `CachedBlock`.
+    @exclusivity(unchecked) var blockAddress: UInt64 = 0
     @exclusivity(unchecked) var set = 0
     /// A helper ran that may have changed who executes: the key for the next block is in the frame.
     @exclusivity(unchecked) var mayChangeSet = false
@@ -72,13 +79,15 @@ final class Translator {
         lastUse.deallocate()
     }
 
-    /// Appends the translation of `block` to `assembler`.
+    /// Appends the translation of a block to `assembler`.
     ///
     /// - Parameters:
     ///   - index: number of the block in `NativeCode.blocks`.
     ///   - set: the TLB set of whoever executes it.
-    func translate(_ block: Block, index: Int, set: Int, _ assembler: inout CodeAssembler) {
+    func translate(_ cached: CachedBlock, index: Int, set: Int, _ assembler: inout CodeAssembler) {
+        let block = cached.block
         code = assembler
+        blockAddress = UInt64(UInt(bitPattern: Unmanaged.passUnretained(cached).toOpaque()))
         self.set = set
         operations = block.operations
         rip = block.rip
@@ -86,9 +95,11 @@ final class Translator {
         blockIndex = index
         reset(slotCount: min(block.slotLimit + 2, Slot.count + 2))
 
+        blockStart = code.position
+        beginLoop()
         // The budget: `retired >= stop` before the block.
         code.arithmetic(.compare, .r12, NativeFrame.stop)
-        addStub(.begin, from: code.jump(.aboveOrEqual))
+        addStub(.begin, from: code.jump(.aboveOrEqual), writesBack: true)
         beginFlags()
         var position = 0
         while position < operations.count {
@@ -121,6 +132,7 @@ final class Translator {
         stubs.removeAll(keepingCapacity: true)
         records.removeAll(keepingCapacity: true)
         flagWriteBacks.removeAll(keepingCapacity: true)
+        loopMoves.removeAll(keepingCapacity: true)
         for operation in operations { Self.forEachSource(operation) { slots[$0].usesLeft += 1 } }
     }
 

@@ -76,6 +76,8 @@ struct Stub {
             register: HostRegister, displacement: Int32, first: StoreSource, second: StoreSource?, info: UInt32)
         /// A branch that is taken: to a guest address.
         case exit(target: UInt64)
+        /// The next round of a loop; its moves begin at `moves`.
+        case loop(moves: Int)
         /// The host's division would fault or the operation is rare: `executeSeldom`, then `result` from the slot file.
         case seldom(operation: Int, result: HostRegister, slot: Int)
         /// The jump cache does not name the target of the guard at `place`.
