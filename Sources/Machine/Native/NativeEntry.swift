@@ -110,6 +110,12 @@ enum NativeEntry {
         _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
         let request = Request(raw, info, block)
+        let operation = request.block.operations[request.operation]
+        if operation.operation == .requireAligned {
+            let address = request.machine.slots[Int(operation.a.rawValue)] &+ operation.immediate
+            if address & (UInt64(operation.width) &- 1) == 0 { return 0 }
+            return request.fail(.exception(.generalProtection))
+        }
         if Machine.executeSeldom(request.block.operations[request.operation], request.machine.slots) { return 0 }
         return request.fail(.exception(GuestException(.divideError)))
     }

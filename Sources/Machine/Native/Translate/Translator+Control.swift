@@ -38,7 +38,7 @@ extension Translator {
         request(position)
         code.call(to: routines.seldom)
         flags = .none
-        defineInMemory(op.destination)
+        if op.operation != .requireAligned { defineInMemory(op.destination) }
     }
 
     /// `branch` on a slot.
