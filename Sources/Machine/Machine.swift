@@ -119,6 +119,9 @@ package final class Machine {
     /// Virtual time of the whole machine in nanoseconds: where QEMU's virtual clock would stand.
     package var virtualTime: UInt64 { schedule.now }
 
+    /// When the next event of any device is due; nil for never.
+    package var nextDeadline: UInt64? { board.deadline }
+
     /// Instructions that all processors have retired.
     package var retiredTotal: UInt64 { processors.reduce(0) { $0 &+ $1.system.pointee.retired } }
 

@@ -103,7 +103,8 @@ import Testing
         let home = try await ShellGuest.shared.home()
         let written = try await run(
             home, "Shell:prompt", "--until", "tick 2", "--save", "native", "--input",
-            "echo from-the-engine > /data/x; sync; n=0; while sleep 1; do n=$((n + 1)); echo tick $n $(cat /data/x); done\\n")
+            "echo from-the-engine > /data/x; sync; n=0; while sleep 1; do n=$((n + 1)); echo tick $n $(cat /data/x); done\\n"
+        )
         #expect(written.snapshots == ["Shell:native"])
         try await home.stemma(
             "run", "Shell:native", "prep", "--headless", "--until", "tick 4 from-the-engine", "--save", "back")

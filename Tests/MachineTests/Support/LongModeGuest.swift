@@ -102,9 +102,11 @@ struct LongModeGuest {
         put(Self.interruptTable + vector * 16 + 8, target >> 32)
     }
 
-    func machine(options: MachineOptions = MachineOptions()) throws -> Machine {
+    func machine(options: MachineOptions = MachineOptions(), processors: Int = 1) throws -> Machine {
         let source = MemoryPageSource(
             regions: [MemoryRegion(name: "ram", start: 0, byteCount: Self.memorySize)], pages: pages)
-        return try Machine(base: try BaseMemory(source: source), processors: [state], options: options)
+        return try Machine(
+            base: try BaseMemory(source: source), processors: Array(repeating: state, count: processors),
+            options: options)
     }
 }
