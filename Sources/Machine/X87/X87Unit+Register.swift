@@ -334,7 +334,8 @@ extension X87Unit {
             result = environment.remainder(a, b, isNearest: isNearest)
         }
         var bits: UInt16 = 0
-        if X87Operand(result.value).isNaN {
+        let stops = environment.stopsOperation
+        if stops || X87Operand(result.value).isNaN {
             // C0 and C3 stay.
             bits = status & (X87Status.c0 | X87Status.c3)
         } else if result.isPartial {
@@ -344,12 +345,8 @@ extension X87Unit {
             if result.quotient & 2 != 0 { bits |= X87Status.c3 }
             if result.quotient & 4 != 0 { bits |= X87Status.c0 }
         }
-        if environment.stopsOperation {
-            if environment.raised & X87Status.invalid != 0 { setConditions(bits) }
-        } else {
-            self[0] = result.value
-            setConditions(bits)
-        }
+        if !stops { self[0] = result.value }
+        setConditions(bits)
         finish(setsC1: false)
     }
 }

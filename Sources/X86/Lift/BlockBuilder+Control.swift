@@ -22,7 +22,11 @@ extension BlockBuilder {
             guard case .immediate(let target) = i.operands[0].value else { return .unsupported }
             branch(binary(.equal, UInt8(i.addressWidth), .slot(.rcx), .zero), target, i)
             return .lifted
-        case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2:
+        // RSM outside of system management mode; shadow stacks (CET) are off.
+        case ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2, ZYDIS_MNEMONIC_RSM, ZYDIS_MNEMONIC_WRSSD,
+            ZYDIS_MNEMONIC_WRSSQ, ZYDIS_MNEMONIC_WRUSSD, ZYDIS_MNEMONIC_WRUSSQ, ZYDIS_MNEMONIC_INCSSPD,
+            ZYDIS_MNEMONIC_INCSSPQ, ZYDIS_MNEMONIC_SETSSBSY, ZYDIS_MNEMONIC_SAVEPREVSSP, ZYDIS_MNEMONIC_RSTORSSP,
+            ZYDIS_MNEMONIC_CLRSSBSY:
             terminate(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
             return .lifted
         case ZYDIS_MNEMONIC_INT3:
