@@ -3,11 +3,11 @@ import Glibc
 /// Memory for generated code: one file, mapped twice, so that no page is writable and executable at once.
 ///
 /// Not thread-safe.
-final class CodeMemory {
+package final class CodeMemory {
     /// The bytes, for writing.
-    let writable: UnsafeMutablePointer<UInt8>
+    package let writable: UnsafeMutablePointer<UInt8>
     /// The same bytes, for execution.
-    let executable: UnsafeMutableRawPointer
+    package let executable: UnsafeMutableRawPointer
     let capacity: Int
 
     /// - Returns: nil when the host allows no such mapping.

@@ -8,15 +8,15 @@ import X86
 /// changed code, changed modes) also cuts the jumps. Memory is bounded: when it is full everything is thrown away.
 ///
 /// Not thread-safe: it belongs to a block cache.
-final class NativeCode {
+package final class NativeCode {
     /// Bytes of code at most.
     static let capacity = 32 << 20
     /// Left free at the end before a block is translated; no block needs as much.
-    static let reserve = 1 << 20
+    package static let reserve = 1 << 20
 
-    let memory: CodeMemory
+    package let memory: CodeMemory
     /// Changes when all translations were thrown away; never 0.
-    @exclusivity(unchecked) private(set) var generation = 1
+    @exclusivity(unchecked) package private(set) var generation = 1
     /// Blocks of the translations in this generation; translated code knows their indices.
     @exclusivity(unchecked) private(set) var blocks: [CachedBlock] = []
     private let routines: NativeRoutines

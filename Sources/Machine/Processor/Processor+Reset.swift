@@ -27,6 +27,7 @@ extension Processor {
         isHalted = false
         blocksNonMaskable = false
         tlb.flush()
+        modeChanged()
     }
 
     /// Begins in real mode at page `vector`.
@@ -34,6 +35,7 @@ extension Processor {
         let base = UInt64(vector) << 12
         setSegment(1, SegmentState(selector: UInt16(vector) << 8, base: base, limit: 0xFFFF, attributes: 0x9B00))
         self[.rip] = 0
+        modeChanged()
     }
 
     private func setSegment(_ number: Int, _ state: SegmentState) {

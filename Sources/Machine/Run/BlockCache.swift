@@ -54,15 +54,18 @@ package final class BlockCache {
     package init() { codeCapacity = NativeCode.capacity }
 
     /// - Parameter codeCapacity: bytes of translated code at most.
-    init(codeCapacity: Int) { self.codeCapacity = codeCapacity }
+    package init(codeCapacity: Int) { self.codeCapacity = codeCapacity }
 
     /// Translated blocks; made when they are first asked for. Nil on a host that allows no generated code.
-    var native: NativeCode? {
+    package var native: NativeCode? {
         if isNativeKnown { return nativeCode }
         isNativeKnown = true
         nativeCode = NativeCode(capacity: codeCapacity)
         return nativeCode
     }
+
+    /// Number of blocks that were translated to machine code since its memory was last full.
+    package var translatedCount: Int { nativeCode?.blocks.count ?? 0 }
 
     /// Number of blocks held.
     package var count: Int { blocks.count }

@@ -1,8 +1,7 @@
 import Foundation
+import Machine
 import Testing
 import X86
-
-@testable import Machine
 
 /// The memory of translated code.
 @Suite struct NativeCodeTests {
@@ -59,6 +58,9 @@ import X86
         options.usesMachineCode = false
         let machine = try EngineDifferentialTests.guest([0xEB, 0xFE]).machine(options: options)
         #expect(machine.run(budget: 100) == .budget)
-        #expect(machine.processor.tlb.codeGeneration == 0)
+        #expect(machine.blocks.translatedCount == 0)
+        let other = try EngineDifferentialTests.guest([0xEB, 0xFE]).machine()
+        #expect(other.run(budget: 100) == .budget)
+        #expect(other.blocks.translatedCount > 0)
     }
 }
