@@ -218,7 +218,7 @@ import X86
             "mov dx, 0x3fd; in al, dx; mov ah, al; mov dx, 0x3f8; mov al, 72; out dx, al; mov al, 105; out dx, al; hlt"
         ).machine()
         #expect(machine.run(budget: 100) == .halted)
-        #expect(machine.devices.serial.output == [72, 105])
+        #expect(machine.takeConsoleOutput() == [72, 105])
         #expect(machine.processor[.rax] >> 8 & 0x20 != 0)
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Hypervisor
 import Machine
 import Synchronization
 
@@ -75,7 +76,7 @@ final class NativeDriver: Sendable {
             for piece in work { piece(machine) }
             if isStopped { return console.result(.user) }
             if request.isHeadless, request.until != nil, clock.now - start > request.timeout {
-                throw WorkflowError(
+                throw HypervisorError(
                     .timeout,
                     "'\(request.until ?? "")' did not appear within \(Int(request.timeout.seconds)) s; the console so far:\n"
                         + String(decoding: console.tail.suffix(2000), as: UTF8.self))
@@ -173,8 +174,8 @@ struct NativeConsole: ~Copyable {
 
     private mutating func readKeys() -> Bool {
         switch terminal?.read() {
-        case .some(.some(.quit)): return true
-        case .some(.some(.help)): writeConsole(Array(("\n" + NativeTerminal.help + "\n").utf8))
+        case .quit?: return true
+        case .help?: writeConsole(Array(("\n" + NativeTerminal.help + "\n").utf8))
         default: break
         }
         return false

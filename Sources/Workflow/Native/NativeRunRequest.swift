@@ -1,3 +1,4 @@
+import Foundation
 import Lineage
 
 /// What a user asks of `stemma run VM:SNAP native`.
@@ -90,7 +91,7 @@ package struct NativeRunReport: Sendable, Codable {
         var lines = [
             "\(snapshot) ended: \(end.rawValue)\(detail.isEmpty ? "" : " (\(detail))")",
             "instructions  \(instructions)",
-            "guest's time  \(Text.fixed(virtualSeconds, 3)) s in \(Text.fixed(seconds, 3)) s",
+            "guest's time  \(String(format: "%.3f", virtualSeconds)) s in \(String(format: "%.3f", seconds)) s",
             "state         \(digest)",
         ]
         for snapshot in snapshots { lines.append("saved         \(snapshot)") }

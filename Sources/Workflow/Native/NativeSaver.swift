@@ -109,7 +109,7 @@ final class NativeSaver: Sendable {
             hasher.update(bytes)
         }
         for disk in configuration.disks.indices {
-            try machine.forEachWrittenRange(ofDisk: disk) { offset, count, contents in
+            machine.forEachWrittenRange(ofDisk: disk) { offset, count, contents in
                 add(UInt64(disk), offset, count)
                 contents?.withUnsafeBytes { hasher.update($0) }
             }

@@ -22,6 +22,7 @@ extension Stemma {
         options.usesMachineCode = !request.usesInterpreter
         if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
         options.timeStampHertz = timeStampRate(of: state)
+        let chosen = options
         let run = try RunDirectory.create(under: home.runs, name: vm.text, purpose: "native")
         defer { try? run.remove() }
         // What the guest reads stays in the store until the run has ended, whatever names are removed meanwhile.
@@ -31,15 +32,15 @@ extension Stemma {
         let saver = NativeSaver(
             stemma: self, driver: driver, origin: origin, configuration: configuration, state: state, vm: vm)
         let requests = try await RequestServer.start(socket: run.paths.requestSocket) { await saver.answer($0) }
-        let disks = try configuration.disks.map { disk in
-            StoredDisk(store: store, root: origin.commit.disks[disk.id], id: disk.id)
+        let disks = configuration.disks.map { disk in
+            SnapshotDisk(store: store, root: origin.commit.disks[disk.id], id: disk.id)
         }
         progress.step(
             "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
         let job = NativeJob(driver: driver, saver: saver, request: request)
         do {
             let report = try await onThread("engine", stop: { driver.stop() }) {
-                try job.run { try state.machine(options, disks: disks) }
+                try job.run { try state.machine(chosen, disks: disks) }
             }
             await requests.stop()
             return report
@@ -116,7 +117,7 @@ private struct NativeJob: Sendable {
 }
 
 /// A disk of the snapshot, read from the store.
-struct StoredDisk: BlockStorage {
+struct SnapshotDisk: BlockStorage {
     let store: ContentStore
     let root: TreeRoot?
     let id: String

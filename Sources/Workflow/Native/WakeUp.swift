@@ -7,10 +7,14 @@ final class WakeUp: Sendable {
     init() throws {
         var pair: (Int32, Int32) = (-1, -1)
         let made = withUnsafeMutableBytes(of: &pair) {
-            pipe2($0.assumingMemoryBound(to: Int32.self).baseAddress, O_CLOEXEC | O_NONBLOCK)
+            pipe($0.assumingMemoryBound(to: Int32.self).baseAddress)
         }
         guard made == 0 else {
             throw WorkflowError(.io, "A pipe could not be made: \(String(cString: strerror(errno))).")
+        }
+        for end in [pair.0, pair.1] {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
         }
         ends = (pair.0, pair.1)
     }
