@@ -32,6 +32,8 @@ extension Machine {
             if jump.pointee.code == 0 {
                 guard let block = jump.pointee.block?.takeUnretainedValue() else { return .exit(.budget) }
                 let offset = code.offset(of: block, set: set)
+                // No room even in empty memory: not with the lifter's blocks and the usual capacity.
+                if offset == 0 { return execute(nil) ?? .exit(.budget) }
                 if tlb.codeGeneration != code.generation {
                     forgetOldCode(code)
                     place = 0

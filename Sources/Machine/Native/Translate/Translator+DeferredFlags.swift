@@ -109,6 +109,11 @@ extension Translator {
             }
             guard bit == FlagBits.zero else { return nil }
             if b == .zero {
+                // A comparison with 0, of which other flags wait already.
+                if let comparison = comparison(op), records.contains(where: { $0.arithmetic.hasFlags(of: comparison) })
+                {
+                    return comparison
+                }
                 if let origin = current(op.a), origin.width == width { return origin }
                 return logic(op.a, width)
             }
