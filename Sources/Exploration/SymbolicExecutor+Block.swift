@@ -21,6 +21,12 @@ extension SymbolicExecutor {
                 case .store:
                     position(block, index, state)
                     try store(op, state)
+                case .requireAligned:
+                    position(block, index, state)
+                    try concretise(op.a, "the address of an aligned vector operand", state)
+                    if (slots[Int(op.a.rawValue)] &+ op.immediate) & (UInt64(op.width) &- 1) != 0 {
+                        throw .exception(.generalProtection)
+                    }
                 case .branch:
                     position(block, index, state)
                     if try branch(op, block, state) {

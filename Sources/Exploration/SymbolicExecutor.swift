@@ -147,7 +147,7 @@ package final class SymbolicExecutor {
 
     static func end(_ exit: Exit, at address: UInt64) -> PathEnd {
         switch exit {
-        case .halted: return .halted
+        case .halted, .idle: return .halted
         case .tripleFault: return .tripleFault
         case .shutdown(let reason): return .shutdown(reason)
         case .unsupported(let address, let bytes): return .unsupported(address: address, bytes: bytes)

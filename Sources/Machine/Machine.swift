@@ -2,10 +2,15 @@ import X86
 
 /// Choices that belong to a run, not to the snapshot.
 package struct MachineOptions: Sendable {
-    /// Time-stamp ticks that pass per retired instruction.
-    package var timeStampTicksPerInstruction: UInt64 = 1
-    /// Nanoseconds of virtual time that pass per retired instruction.
+    /// Rate of the time-stamp counters in virtual time; nil for what the snapshot says (`tsc_khz`), else 1 GHz.
+    package var timeStampHertz: UInt64?
+    /// Nanoseconds of virtual time that pass per retired instruction, at least 1.
     package var nanosecondsPerInstruction: UInt64 = 1
+    /// Interrupts reach the processors, HLT waits for them, and addresses without a device answer as a bus does. Without, the machine is
+    /// for stretches of code of one processor: everything of that kind stops the run.
+    package var deliversInterrupts = false
+    /// Virtual nanoseconds that a processor runs before the next one does.
+    package var quantum = Schedule.usualQuantum
     /// Start of the random number generator behind RDRAND and RDSEED.
     package var randomSeed: UInt64 = 0x5374_656D_6D61
     package var model: ProcessorModel = .standard
@@ -14,6 +19,13 @@ package struct MachineOptions: Sendable {
     package var usesMachineCode = true
 
     package init() {}
+
+    /// For a machine that lives: with interrupts.
+    package static var wholeMachine: MachineOptions {
+        var options = MachineOptions()
+        options.deliversInterrupts = true
+        return options
+    }
 }
 
 /// One PC: processors, memory and devices of one execution state. Knows nothing of symbols.
@@ -27,7 +39,12 @@ package final class Machine {
     /// Index of the processor that `run` executes.
     @exclusivity(unchecked) package var activeProcessor = 0
     @exclusivity(unchecked) package internal(set) var memory: GuestMemory
-    package var devices: Devices
+    /// Devices, and the wires between them.
+    @exclusivity(unchecked) package internal(set) var board: Board
+    /// Whose turn it is, and when.
+    package internal(set) var schedule = Schedule()
+    /// What KVM would do for the guest.
+    package var paravirtual = ParavirtualState()
     /// The instruction being executed is alone in its block and may write to pages with cached code.
     @exclusivity(unchecked) var mayWriteCode = true
     /// Why Swift code that a translated block called could not do its work, and the block.
@@ -50,7 +67,7 @@ package final class Machine {
         self.base = base
         self.blocks = blocks
         memory = GuestMemory(base: base)
-        devices = Devices(processorCount: states.count)
+        board = Board(processorCount: states.count)
         var processors: [Processor] = []
         for (index, state) in states.enumerated() {
             let processor = Processor()
@@ -68,7 +85,9 @@ package final class Machine {
         processors = parent.processors.map { $0.fork() }
         activeProcessor = parent.activeProcessor
         memory = parent.memory.fork()
-        devices = parent.devices
+        board = parent.board
+        schedule = parent.schedule
+        paravirtual = parent.paravirtual
     }
 
     /// An independent copy of the state. O(1) in memory; pages are copied when either side writes them.
@@ -92,15 +111,16 @@ package final class Machine {
     }
 
     /// The active processor's time-stamp counter.
-    package var timeStamp: UInt64 {
-        let system = processor.system.pointee
-        return system.timeStampBase &+ system.retired &* options.timeStampTicksPerInstruction
-    }
+    package var timeStamp: UInt64 { processor.timeStamp(options) }
 
-    /// Nanoseconds of virtual time since the machine was loaded.
-    package var virtualNanoseconds: UInt64 {
-        processor.system.pointee.retired &* options.nanosecondsPerInstruction
-    }
+    /// The active processor's virtual time in nanoseconds.
+    package var virtualNanoseconds: UInt64 { processor.time(options) }
+
+    /// Virtual time of the whole machine in nanoseconds: where QEMU's virtual clock would stand.
+    package var virtualTime: UInt64 { schedule.now }
+
+    /// Instructions that all processors have retired.
+    package var retiredTotal: UInt64 { processors.reduce(0) { $0 &+ $1.system.pointee.retired } }
 
     /// Gives translation caches back, for states that wait; the next run builds them again.
     package func releaseCaches() {

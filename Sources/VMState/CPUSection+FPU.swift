@@ -81,6 +81,13 @@ extension CPUSection {
         store(value.high, Offset.xmm + 16 * index + 8)
     }
 
+    /// Overwrites bits 128-255 of a vector register.
+    package mutating func setYMMHigh(_ index: Int, to value: VectorLane) {
+        guard (0..<16).contains(index) else { return }
+        store(value.low, Offset.ymmHigh + 16 * index)
+        store(value.high, Offset.ymmHigh + 16 * index + 8)
+    }
+
     private func lanes(_ start: Int) -> [VectorLane] {
         (0..<16).map { VectorLane(low: load(start + 16 * $0), high: load(start + 16 * $0 + 8)) }
     }

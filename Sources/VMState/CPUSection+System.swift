@@ -202,6 +202,12 @@ extension CPUSection {
     /// DR0 to DR7.
     package var debugRegisters: [UInt64] { (0..<8).map { load(Offset.debugRegisters + 8 * $0) } }
 
+    /// Overwrites a debug register.
+    package mutating func setDebugRegister(_ number: Int, to value: UInt64) {
+        guard (0..<8).contains(number) else { return }
+        store(value, Offset.debugRegisters + 8 * number)
+    }
+
     /// MSR 250, 258, 259, 268...26F.
     package var mtrrFixed: [UInt64] { (0..<11).map { load(Offset.mtrrFixed + 8 * $0) } }
 

@@ -5,6 +5,7 @@ import Foundation
 import Hypervisor
 import Lineage
 import Machine
+import PCDevices
 import Synchronization
 
 /// Which state an exploration goes on with.
@@ -118,7 +119,9 @@ private final class ExplorationNarrator: ExplorationObserver {
 
 extension StoredMachineState {
     /// The machine in Stemma's engine, with its pages read from the store as they are touched.
-    func machine() throws -> Machine {
+    ///
+    /// - Parameter disks: contents of the block devices, in the order of their slots.
+    func machine(_ options: MachineOptions = MachineOptions(), disks: [any BlockStorage] = []) throws -> Machine {
         let (ram, store) = (ram, store)
         let source = try SnapshotPageSource(stream) { block, page, buffer in
             guard let root = ram[block] else {
@@ -127,6 +130,6 @@ extension StoredMachineState {
             // The buffer is zeroed, so that a zero page needs no work.
             _ = try store.page(root, index: page, into: buffer)
         }
-        return try Machine(stream, base: BaseMemory(source: source))
+        return try Machine(stream, base: BaseMemory(source: source), disks: disks, options: options)
     }
 }

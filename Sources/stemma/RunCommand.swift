@@ -5,14 +5,20 @@ import Workflow
 /// `stemma run`
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run a VM or resume a snapshot: under KVM, under the translator, symbolically.",
+        commandName: "run",
+        abstract: "Run a VM or resume a snapshot: under KVM, under the translator, in Stemma's engine.",
         discussion: """
-            kvm   under KVM: fast, to install and configure
-            prep  under QEMU's translator: to set up the experiment and save a snapshot
-            sym   in Stemma's symbolic engine: explores from a snapshot, writes test cases
+            kvm     under KVM: fast, to install and configure
+            prep    under QEMU's translator: to set up the experiment and save a snapshot
+            native  in Stemma's engine, concretely: resumes any snapshot, also one of KVM as it is
+            sym     in Stemma's engine, symbolically: explores from a snapshot, writes test cases
 
             Without --headless, the guest's serial console is on the terminal. Ctrl-a c switches to QEMU's monitor, where \
-            'savevm NAME' saves a snapshot into the store and 'quit' ends; Ctrl-a h shows more.
+            'savevm NAME' saves a snapshot into the store and 'quit' ends; Ctrl-a h shows more. In a native run, Ctrl-a x \
+            ends.
+
+            A native run does the same each time: same snapshot, same options, same run, to the last bit of the digest that it \
+            reports. Only what is typed into an interactive console comes from outside.
 
             --count resumes a snapshot several times at once. The guests share the memory that none of them has written, \
             but also what the snapshot knew: random numbers, host name, addresses, machine id. There is no device that \
@@ -21,12 +27,12 @@ struct RunCommand: AsyncParsableCommand {
 
     /// The modes that a user may name.
     enum Mode: String, ExpressibleByArgument, CaseIterable {
-        case kvm, prep, sym
+        case kvm, prep, native, sym
     }
 
     @Argument(help: "VM, or VM:SNAPSHOT.")
     var reference: Reference
-    @Argument(help: "How to run it: kvm, prep or sym.")
+    @Argument(help: "How to run it: kvm, prep, native or sym.")
     var mode: Mode
 
     @Flag(help: "Without a terminal; the serial console goes into a file.")
@@ -57,6 +63,7 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(name: [.customShort("y"), .long], help: "Print QEMU's command line and run nothing.")
     var dryRun = false
     @OptionGroup(title: "The snapshot of --save") var remarks: RemarkOptions
+    @OptionGroup(title: "Stemma's engine (native)") var native: NativeOptions
     @OptionGroup(title: "Exploration (sym)") var exploration: ExplorationOptions
     @OptionGroup var options: GlobalOptions
 
@@ -65,6 +72,7 @@ struct RunCommand: AsyncParsableCommand {
         await stemma.recoverRuns(startingRunOf: reference.vm)
         switch mode {
         case .sym: try await explore(stemma)
+        case .native: try await runNative(stemma)
         case .kvm: try await runQEMU(stemma, .kvm)
         case .prep: try await runQEMU(stemma, .prep)
         }
@@ -74,6 +82,9 @@ struct RunCommand: AsyncParsableCommand {
         guard (0...3600).contains(watch) else { throw ValidationError("--watch takes 0 to 3600 seconds.") }
         if exploration.isUsed {
             throw ValidationError("--expname, --search and the --max options are for 'sym' runs.")
+        }
+        if native.isUsed {
+            throw ValidationError("--for, --input, --quantum, --seed and --interpreter are for 'native' runs.")
         }
         var request = RunRequest(reference, mode: mode)
         request.isHeadless = headless
@@ -108,9 +119,30 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
+    private func runNative(_ stemma: Stemma) async throws {
+        guard count == nil, cpu == nil, memory == nil, cpus == nil, qemuOptions.isEmpty, !keepDisks, !dryRun,
+            !exploration.isUsed
+        else {
+            throw ValidationError(
+                "A 'native' run resumes the snapshot's machine without QEMU: it takes only --headless, --until, --timeout, "
+                    + "--save and its own options.")
+        }
+        var request = native.request(reference)
+        request.isHeadless = headless
+        request.until = until
+        request.timeout = .seconds(timeout ?? 600)
+        request.save = save
+        request.remarks = remarks.remarks
+        let report = try await stemma.runNative(request)
+        if options.json { return try Terminal.print(json: report) }
+        if headless { Terminal.print(report.console) }
+        options.progress.step(report.text)
+        if report.end == .unsupported { throw ExitCode(1) }
+    }
+
     private func explore(_ stemma: Stemma) async throws {
         guard until == nil, save == nil, count == nil, cpu == nil, memory == nil, cpus == nil, qemuOptions.isEmpty,
-            !keepDisks
+            !keepDisks, !native.isUsed
         else {
             throw ValidationError(
                 "A 'sym' run has no QEMU: it takes only --expname, --search, --timeout and --max options.")

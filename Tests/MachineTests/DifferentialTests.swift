@@ -1,3 +1,4 @@
+import Foundation
 import Machine
 import Testing
 import X86
@@ -6,7 +7,9 @@ import X86
 @Suite(.serialized)
 struct DifferentialTests {
     /// Random operands per form.
-    static let rounds = 24
+    static var rounds: Int {
+        ProcessInfo.processInfo.environment["STEMMA_DIFFERENTIAL_ROUNDS"].flatMap { Int($0) } ?? 24
+    }
 
     @Test func arithmetic() throws { try compare(InstructionForms.arithmetic) }
     @Test func movement() throws { try compare(InstructionForms.movement) }
@@ -16,6 +19,11 @@ struct DifferentialTests {
     @Test func strings() throws { try compare(InstructionForms.strings) }
     @Test func vectors() throws { try compare(InstructionForms.vectors) }
     @Test func floats() throws { try compare(InstructionForms.floats) }
+    @Test func x87Arithmetic() throws { try compare(InstructionForms.x87Arithmetic) }
+    @Test func x87Movement() throws { try compare(InstructionForms.x87Movement) }
+    @Test func x87Transcendental() throws { try compare(InstructionForms.x87Transcendental) }
+    @Test func media() throws { try compare(InstructionForms.media) }
+    @Test func remaining() throws { try compare(InstructionForms.remaining) }
 
     private func compare(_ forms: [InstructionForm]) throws {
         let codes = try Assembler.assemble(forms.map(\.assembly))
@@ -93,7 +101,8 @@ final class DifferentialPair {
         var isFloat = false
         if case .floatMemory = form.setup { isFloat = true }
         let words = (0..<NativeRunner.dataSize / 8).map { _ in isFloat ? floatWord(&random) : random.operand() }
-        let data = words.withUnsafeBytes { Array($0) }
+        var data = words.withUnsafeBytes { Array($0) }
+        X87Operands.prepare(form, &data, &random)
         native.dataBytes = data
         let expected = native.run(code, state)
         let expectedData = native.dataBytes
@@ -112,10 +121,11 @@ final class DifferentialPair {
         processor[.rip] = NativeRunner.codeStart
         let exit = machine.run(budget: 10_000)
         guard exit == .hypercall(number: 0xABC) else { return "\(exit)" }
-        return difference(form, expected, expectedData)
+        return difference(form, expected, expectedData, before: data)
     }
 
-    private func difference(_ form: InstructionForm, _ expected: CPUState, _ data: [UInt8]) -> String? {
+    private func difference(_ form: InstructionForm, _ expected: CPUState, _ data: [UInt8], before: [UInt8]) -> String?
+    {
         let processor = machine.processor
         var lines: [String] = []
         for index in 0..<16 where processor[.general(index)] != expected.general[index] {
@@ -135,7 +145,10 @@ final class DifferentialPair {
                 )
             }
         }
-        if let bytes = try? machine.readPhysical(Self.physical + 0x4000, count: data.count), bytes != data {
+        if let bytes = try? machine.readPhysical(Self.physical + 0x4000, count: data.count),
+            !X87Operands.agree(form, bytes, data)
+        {
+            if let text = X87Operands.describe(form, before: before, found: bytes, host: data) { lines.append(text) }
             let first = zip(bytes, data).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
             lines.append("memory from data+0x\(String(first, radix: 16))")
         }
@@ -164,6 +177,9 @@ final class DifferentialPair {
             state.general[3] = pointer
             state.general[1] = random.below(0x2000) &- 0x1000
         case .division(let width, let isSigned): setDivision(&state, width, isSigned, &random)
+        case .x87, .x87Decimal, .x87Transcendental:
+            state.general[12] = NativeRunner.data
+            state.general[3] = NativeRunner.data + UInt64(InstructionForms.mediaOperand)
         case .float, .floatMemory:
             state.general[3] = pointer
             for index in 0..<32 { state.vectors[index] = floatWord(&random) }

@@ -33,10 +33,10 @@ import X86
     }
 
     @Test func unsupportedInstructionKeepsItsBytes() throws {
-        // nop; vaddps ymm0, ymm0, ymm1
-        let block = try lift([0x90, 0xC5, 0xFC, 0x58, 0xC1, 0x90])
+        // nop; vaddps zmm0, zmm0, zmm1
+        let block = try lift([0x90, 0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1, 0x90])
         #expect(block.operations.last?.operation == .unsupported)
-        #expect(block.unsupportedBytes == [0xC5, 0xFC, 0x58, 0xC1])
+        #expect(block.unsupportedBytes == [0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1])
         #expect(block.instructions.count == 1)
         #expect(block.byteCount == 1)
     }

@@ -4,10 +4,10 @@ import CCrypto
 ///
 /// By the functions of the algorithm itself: those that look algorithms up by name (`EVP`) read a configuration and load providers
 /// first, which takes longer than a clone.
-struct SHA256Hasher: ~Copyable {
+package struct SHA256Hasher: ~Copyable {
     private let context: UnsafeMutablePointer<SHA256_CTX>
 
-    init() {
+    package init() {
         context = .allocate(capacity: 1)
         context.initialize(to: SHA256_CTX())
         SHA256_Init(context)
@@ -18,16 +18,16 @@ struct SHA256Hasher: ~Copyable {
     }
 
     /// Begins a new digest, forgetting what was added.
-    func restart() {
+    package func restart() {
         SHA256_Init(context)
     }
 
-    func update(_ bytes: UnsafeRawBufferPointer) {
+    package func update(_ bytes: UnsafeRawBufferPointer) {
         SHA256_Update(context, bytes.baseAddress, bytes.count)
     }
 
     /// The digest of what was added. `restart()` before the next use.
-    func finish() -> Digest {
+    package func finish() -> Digest {
         withUnsafeTemporaryAllocation(byteCount: Digest.byteCount, alignment: 8) { buffer in
             // Unsafe: the temporary allocation has room for the 32 bytes that the function writes.
             let start = buffer.baseAddress.unsafelyUnwrapped

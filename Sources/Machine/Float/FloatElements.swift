@@ -1,202 +1,175 @@
-import Glibc
 import X86
 
-/// A 128-bit value seen as 32- or 64-bit elements.
-struct FloatLanes {
-    var low: UInt64
-    var high: UInt64
+/// One floating-point instruction on vectors, fused ones excepted: element by element into `result`.
+struct FloatElements {
+    private let form: FloatForm
+    private let argument: Int
+    private let a: VectorWords
+    private let b: VectorWords
+    /// Ordinary numbers may be left to the host: rounding to nearest, and the precision flag is set and masked already.
+    private let isPlain: Bool
+    var unit: FloatUnit
+    var result: VectorWords
 
-    subscript(double lane: Int) -> UInt64 {
-        get { lane == 0 ? low : high }
-        set { if lane == 0 { low = newValue } else { high = newValue } }
+    init(_ form: FloatForm, argument: Int, _ a: VectorWords, _ b: VectorWords, mxcsr: UInt32) {
+        self.form = form
+        self.argument = argument
+        self.a = a
+        self.b = b
+        unit = FloatUnit(mxcsr: mxcsr)
+        isPlain = HostArithmetic.isAllowed(mxcsr)
+        // Scalar forms leave the upper elements of a.
+        result = form.format.isScalar ? a : VectorWords()
     }
 
-    subscript(single lane: Int) -> UInt32 {
-        get { UInt32(truncatingIfNeeded: self[double: lane / 2] >> UInt64(lane % 2 * 32)) }
-        set {
-            let shift = UInt64(lane % 2 * 32)
-            self[double: lane / 2] = self[double: lane / 2] & ~(0xFFFF_FFFF << shift) | UInt64(newValue) << shift
+    private var format: BinaryFormat { form.format.isDouble ? .double : .single }
+    private var bits: Int { form.format.isDouble ? 64 : 32 }
+
+    /// Elements of the operation's format.
+    private var count: Int { form.format.isScalar ? 1 : (form.isWide ? 256 : 128) / bits }
+
+    mutating func run() {
+        switch form.operation {
+        case .horizontalAdd, .horizontalSubtract: horizontal()
+        case .dotProduct: dotProduct()
+        case .singleToDouble:
+            for index in 0..<(form.format.isScalar ? 1 : form.isWide ? 4 : 2) {
+                result[index, 64] = unit.convert(b[index, 32], from: .single, to: .double)
+            }
+        case .doubleToSingle:
+            for index in 0..<count { result[index, 32] = unit.convert(b[index, 64], from: .double, to: .single) }
+        case .integersToFloat:
+            for index in 0..<count {
+                let integer = Int64(Int32(truncatingIfNeeded: b[index, 32]))
+                result[index, bits] = unit.fromInteger(integer, format)
+            }
+        case .floatToIntegers, .floatToIntegersTruncated:
+            if form.operation == .floatToIntegersTruncated { unit.rounding = .towardZero }
+            for index in 0..<count { result[index, 32] = unit.toInteger(b[index, bits], format, bits: 32) }
+        case .halfToSingle:
+            for index in 0..<count {
+                result[index, 32] = unit.convert(b[index, 16], from: .half, to: .single, ignoresDenormals: true)
+            }
+        case .singleToHalf:
+            // Bit 2 of the immediate chooses MXCSR's rounding; FTZ does not apply.
+            if argument & 4 == 0 { unit.rounding = FloatUnit.rounding(UInt32(argument & 3)) }
+            unit.flushesToZero = false
+            for index in 0..<count { result[index, 16] = unit.convert(b[index, 32], from: .single, to: .half) }
+        default:
+            for index in 0..<count { result[index, bits] = element(index, a[index, bits], b[index, bits]) }
         }
+    }
+
+    private mutating func element(_ index: Int, _ x: UInt64, _ y: UInt64) -> UInt64 {
+        let f = format
+        switch form.operation {
+        case .add, .subtract, .multiply, .divide, .squareRoot:
+            if isPlain, let value = HostArithmetic.compute(form.operation, x, y, isDouble: bits == 64) { return value }
+            switch form.operation {
+            case .add: return unit.add(x, y, f)
+            case .subtract: return unit.add(x, y, f, subtracts: true)
+            case .multiply: return unit.multiply(x, y, f)
+            case .divide: return unit.divide(x, y, f)
+            default: return unit.squareRoot(y, f)
+            }
+        case .addSubtract: return unit.add(x, y, f, subtracts: index & 1 == 0)
+        case .minimum: return unit.extremum(x, y, f, isMinimum: true)
+        case .maximum: return unit.extremum(x, y, f, isMinimum: false)
+        case .compare: return unit.compare(x, y, f, predicate: argument & 31) ? ~0 : 0
+        case .round: return unit.roundToIntegral(y, f, control: argument)
+        case .reciprocal: return FloatApproximation.reciprocal(y)
+        default: return FloatApproximation.reciprocalSquareRoot(y)
+        }
+    }
+
+    /// In each 128-bit lane: neighbours of a, then neighbours of b.
+    private mutating func horizontal() {
+        let perLane = 128 / bits
+        for index in 0..<count {
+            let lane = index / perLane * perLane
+            let position = index % perLane
+            let source = position < perLane / 2 ? a : b
+            let first = lane + position % (perLane / 2) * 2
+            result[index, bits] = unit.add(
+                source[first, bits], source[first + 1, bits], format, subtracts: form.operation == .horizontalSubtract)
+        }
+    }
+
+    /// In each 128-bit lane: the products that the upper half of the immediate chooses are added in pairs, then the pairs; the lower half
+    /// chooses where the sum goes (Intel SDM volume 2, DPPS). Each step raises its own exceptions. Every element adds in another order, as
+    /// Intel's processors do: of several NaNs it can be another one that comes out.
+    private mutating func dotProduct() {
+        let perLane = 128 / bits
+        var sums = (0..<count).map { index in
+            argument & (16 << (index % perLane)) != 0 ? unit.multiply(a[index, bits], b[index, bits], format) : 0
+        }
+        guard unit.finishStep() else { return }
+        sums = sums.indices.map { index in
+            let pair = [sums[index], sums[index ^ 1]]
+            return bits == 32 ? unit.add(pair[1], pair[0], format) : unit.add(pair[0], pair[1], format)
+        }
+        guard unit.finishStep() else { return }
+        if bits == 32 { sums = sums.indices.map { unit.add(sums[$0], sums[$0 ^ 2], format) } }
+        for index in 0..<count where argument & (1 << (index % perLane)) != 0 { result[index, bits] = sums[index] }
     }
 }
 
-/// Element-wise SSE operations.
-enum FloatElements {
-    /// One element of a dyadic or monadic operation (the latter on b).
-    static func compute<Number: VectorElement>(
-        _ operation: FloatOperation, _ a: Number, _ b: Number, argument: Int, _ mxcsr: UInt32,
-        _ raised: inout UInt32, mask: Number
-    ) -> Number {
-        let isMonadic = operation == .squareRoot || operation == .round
-        let anyNaN = b.isNaN || (!isMonadic && a.isNaN)
-        if !anyNaN, b.isSubnormal || (!isMonadic && a.isSubnormal) { raised |= HostFloat.denormal }
-        switch operation {
-        case .add, .subtract, .multiply, .divide:
-            if anyNaN {
-                // The first NaN, made quiet.
-                if a.isSignalingNaN || b.isSignalingNaN { raised |= HostFloat.invalid }
-                return a.isNaN ? a.quieted : b.quieted
-            }
-            var result = b
-            let code = Int(operation.rawValue)
-            raised |= HostFloat.observe(mxcsr) { Self.apply(code, a, b, &result) }
-            return result
-        case .squareRoot:
-            if b.isNaN {
-                if b.isSignalingNaN { raised |= HostFloat.invalid }
-                return b.quieted
-            }
-            if b < 0 {
-                raised |= HostFloat.invalid
-                raised &= ~HostFloat.denormal
-                return -Number.nan
-            }
-            var result = b
-            raised |= HostFloat.observe(mxcsr) { Self.squareRoot(b, &result) }
-            return result
-        case .minimum, .maximum:
-            if anyNaN {
-                raised |= HostFloat.invalid
-                return b
-            }
-            return operation == .minimum ? (a < b ? a : b) : (a > b ? a : b)
-        case .compare:
-            let predicate = argument & 7
-            let signals = predicate & 3 == 1 || predicate & 3 == 2
-            if anyNaN {
-                if signals || a.isSignalingNaN || b.isSignalingNaN { raised |= HostFloat.invalid }
-            }
-            let isTrue: Bool =
-                switch predicate & 3 {
-                case 0: a == b
-                case 1: a < b
-                case 2: a <= b
-                default: anyNaN
-                }
-            return isTrue != (predicate >= 4) ? mask : 0
-        default:
-            if b.isSignalingNaN {
-                raised |= HostFloat.invalid
-                return b.quieted
-            }
-            raised &= ~HostFloat.denormal
-            let mode = argument & 4 != 0 ? Int(mxcsr >> 13) & 3 : argument & 3
-            let result = b.rounded(FloatConverter.rule(UInt32(mode)))
-            if argument & 8 == 0, result != b, !b.isNaN { raised |= HostFloat.inexact }
-            return result
-        }
-    }
+/// A fused multiplication and addition on vectors.
+struct FloatFusion {
+    private let form: FloatForm
+    private let factors: (VectorWords, VectorWords)
+    private let addend: VectorWords
+    private let isPlain: Bool
+    var unit: FloatUnit
+    var result: VectorWords
 
-    @inline(never)
-    private static func apply<Number: BinaryFloatingPoint>(
-        _ operation: Int, _ a: Number, _ b: Number, _ result: inout Number
+    /// - Parameters:
+    ///   - order: which operands are factors: 132 is d * b + a, 213 a * d + b, 231 a * b + d.
+    init(
+        _ form: FloatForm, order: Int, _ d: VectorWords, _ a: VectorWords, _ b: VectorWords, mxcsr: UInt32
     ) {
-        result = HostFloat.arithmetic(operation, a, b)
-    }
-
-    @inline(never)
-    private static func squareRoot<Number: BinaryFloatingPoint>(_ a: Number, _ result: inout Number) {
-        result = a.squareRoot()
-    }
-}
-
-/// Conversions between floating point and integers.
-enum FloatConverter {
-    static func rule(_ mode: UInt32) -> FloatingPointRoundingRule {
-        switch mode {
-        case 0: .toNearestOrEven
-        case 1: .down
-        case 2: .up
-        default: .towardZero
-        }
-    }
-
-    /// The integer indefinite value (only the top bit) when the value does not fit.
-    static func toInteger(_ value: Double, _ bits: Int, _ mode: UInt32, _ raised: inout UInt32) -> UInt64 {
-        let rounded = value.rounded(rule(mode))
-        let limit = bits == 64 ? 9_223_372_036_854_775_808.0 : 2_147_483_648.0
-        guard !value.isNaN, rounded >= -limit, rounded < limit else {
-            raised |= HostFloat.invalid
-            return 1 << UInt64(bits - 1)
-        }
-        if rounded != value { raised |= HostFloat.inexact }
-        let integer = UInt64(bitPattern: Int64(rounded))
-        return bits == 64 ? integer : integer & 0xFFFF_FFFF
-    }
-
-    static func fromInteger(_ value: Int64, isSingle: Bool, _ mxcsr: UInt32, _ raised: inout UInt32) -> UInt64 {
-        var result: UInt64 = 0
-        raised |= HostFloat.observe(mxcsr) { convertInteger(value, isSingle: isSingle, &result) }
-        return result
-    }
-
-    @inline(never)
-    private static func convertInteger(_ value: Int64, isSingle: Bool, _ result: inout UInt64) {
-        result = isSingle ? UInt64(Float(value).bitPattern) : Double(value).bitPattern
-    }
-
-    @inline(never)
-    private static func narrow(_ value: Double, _ result: inout Float) { result = Float(value) }
-
-    private static func single(_ value: Double, _ mxcsr: UInt32, _ raised: inout UInt32) -> UInt32 {
-        if value.isSubnormal { raised |= HostFloat.denormal }
-        var result: Float = 0
-        raised |= HostFloat.observe(mxcsr) { narrow(value, &result) }
-        return result.bitPattern
-    }
-
-    @inline(never)
-    private static func widen(_ value: Float, _ result: inout Double) { result = Double(value) }
-
-    private static func double(_ value: Float, _ mxcsr: UInt32, _ raised: inout UInt32) -> UInt64 {
-        if value.isSubnormal { raised |= HostFloat.denormal }
-        var result: Double = 0
-        raised |= HostFloat.observe(mxcsr) { widen(value, &result) }
-        return result.bitPattern
-    }
-
-    static func convert(
-        _ operation: FloatOperation, _ format: FloatFormat, _ source: FloatLanes, _ result: inout FloatLanes,
-        _ mxcsr: UInt32, _ raised: inout UInt32
-    ) {
-        switch (operation, format) {
-        case (.singleToDouble, .scalarSingle):
-            result[double: 0] = double(Float(bitPattern: source[single: 0]), mxcsr, &raised)
-        case (.singleToDouble, _):
-            for lane in 0..<2 {
-                result[double: lane] = double(Float(bitPattern: source[single: lane]), mxcsr, &raised)
-            }
-        case (.doubleToSingle, .scalarDouble):
-            result[single: 0] = single(Double(bitPattern: source[double: 0]), mxcsr, &raised)
-        case (.doubleToSingle, _):
-            for lane in 0..<2 {
-                result[single: lane] = single(Double(bitPattern: source[double: lane]), mxcsr, &raised)
-            }
-            result.high = 0
-        case (.integersToFloat, .packedDouble):
-            for lane in 0..<2 {
-                result[double: lane] = Double(Int32(bitPattern: source[single: lane])).bitPattern
-            }
-        case (.integersToFloat, _):
-            for lane in 0..<4 {
-                let integer = Int64(Int32(bitPattern: source[single: lane]))
-                result[single: lane] = UInt32(
-                    truncatingIfNeeded: fromInteger(integer, isSingle: true, mxcsr, &raised))
-            }
+        self.form = form
+        switch order {
+        case 132:
+            factors = (d, b)
+            addend = a
+        case 213:
+            factors = (a, d)
+            addend = b
         default:
-            let mode = operation == .floatToIntegersTruncated ? 3 : (mxcsr >> 13) & 3
-            if format == .packedDouble {
-                for lane in 0..<2 {
-                    let value = Double(bitPattern: source[double: lane])
-                    result[single: lane] = UInt32(truncatingIfNeeded: toInteger(value, 32, mode, &raised))
+            factors = (a, b)
+            addend = d
+        }
+        unit = FloatUnit(mxcsr: mxcsr)
+        isPlain = HostArithmetic.isAllowed(mxcsr)
+        result = d
+    }
+
+    mutating func run() {
+        let bits = form.format.isDouble ? 64 : 32
+        let format: BinaryFormat = form.format.isDouble ? .double : .single
+        let negatesProduct = form.operation == .negatedMultiplyAdd || form.operation == .negatedMultiplySubtract
+        for index in 0..<(form.format.isScalar ? 1 : (form.isWide ? 256 : 128) / bits) {
+            let negatesAddend: Bool =
+                switch form.operation {
+                case .multiplySubtract, .negatedMultiplySubtract: true
+                case .multiplyAddSubtract: index & 1 == 0
+                case .multiplySubtractAdd: index & 1 != 0
+                default: false
                 }
-                result.high = 0
-            } else {
-                for lane in 0..<4 {
-                    let value = Double(Float(bitPattern: source[single: lane]))
-                    result[single: lane] = UInt32(truncatingIfNeeded: toInteger(value, 32, mode, &raised))
-                }
+            let x = factors.0[index, bits]
+            let y = factors.1[index, bits]
+            let z = addend[index, bits]
+            let signs: UInt64 = format.signBit
+            if isPlain,
+                let value = HostArithmetic.fuse(
+                    negatesProduct ? x ^ signs : x, y, negatesAddend ? z ^ signs : z, isDouble: bits == 64)
+            {
+                result[index, bits] = value
+                continue
             }
+            result[index, bits] = unit.multiplyAdd(
+                x, y, z, format, negatesProduct: negatesProduct, negatesAddend: negatesAddend)
         }
     }
 }

@@ -42,7 +42,9 @@ extension Machine {
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64 = 0, asSupervisor: Bool = false,
         ignoringWatch: Bool = false
     ) throws(AccessFailure) {
+        let could = mayWriteCode
         mayWriteCode = true
+        defer { mayWriteCode = could }
         try storeSlowly(
             address, byteCount: byteCount, low: low, high: high, asSupervisor: asSupervisor,
             ignoringWatch: ignoringWatch)

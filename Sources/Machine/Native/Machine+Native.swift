@@ -20,7 +20,7 @@ extension Machine {
             if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
             let rip = slots[16]
             let set = translationSet
-            let key = TLB.key(rip, set)
+            let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             if jump.pointee.key != key || jump.pointee.block == nil {
                 do throws(AccessFailure) {
@@ -56,6 +56,8 @@ extension Machine {
             case .divideError:
                 return unwind(
                     code.blocks[Int(result >> 32)].block, at: index, .exception(GuestException(.divideError)))
+            case .unaligned:
+                return unwind(code.blocks[Int(result >> 32)].block, at: index, .exception(.generalProtection))
             case .terminator: return terminate(code.blocks[Int(result >> 32)], index)
             case nil: return .exit(.budget)
             }

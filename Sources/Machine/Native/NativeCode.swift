@@ -89,6 +89,6 @@ final class NativeCode {
         let function = unsafeBitCast(memory.executable + routines.enter, to: Enter.self)
         return function(
             machine, UnsafeMutableRawPointer(processor.slots) + NativeFrame.slotBias, processor.system,
-            processor.tlb.entries, memory.executable + Int(offset), TLB.key(0, set))
+            processor.tlb.entries, memory.executable + Int(offset), TLB.key(0, set) ^ processor.system.pointee.modeKey)
     }
 }

@@ -90,7 +90,7 @@ enum NativeEntry {
         switch machine.runHelper(operation) {
         case .completed:
             machine.mayWriteCode = false
-            key.pointee = TLB.key(0, machine.translationSet)
+            key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
             return 0
         case .exception(let exception): return request.fail(.exception(exception))
         case .exit(let exit): return request.fail(.exit(exit))

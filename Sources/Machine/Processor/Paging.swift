@@ -13,7 +13,7 @@ package struct Translation: Sendable {
     package var physicalAddress: UInt64
     /// The page may be written with the current privilege and its dirty bit is set.
     package var mayWrite: Bool
-    /// Size of the page: 4 KiB, 2 MiB or 1 GiB.
+    /// Size of the page: 4 KiB, 2 MiB, 4 MiB or 1 GiB.
     package var pageSize: UInt64 = 4096
 }
 
@@ -28,11 +28,9 @@ extension Machine {
         guard system.pointee.isPaging else {
             return Translation(physicalAddress: address & 0xFFFF_FFFF, mayWrite: true)
         }
-        guard system.pointee.efer & EFER.longModeActive != 0 else {
-            throw .exit(
-                .unsupportedMode(
-                    rip: processor[.rip],
-                    reason: "paging outside of long mode; take the snapshot when the guest's 64-bit kernel runs"))
+        guard system.pointee.isLongMode else {
+            return try translateLegacy(
+                address, kind, isUser: system.pointee.privilegeLevel == 3 && !asSupervisor)
         }
         let fiveLevels = system.pointee.cr4 & CR4.fiveLevelPaging != 0
         let bits: UInt64 = fiveLevels ? 57 : 48
@@ -105,7 +103,7 @@ extension Machine {
         }
     }
 
-    private func judge(
+    func judge(
         _ kind: AccessKind, isUser: Bool, userAllowed: Bool, writeAllowed: Bool, executeAllowed: Bool,
         fault: @autoclosure () -> AccessFailure
     ) throws(AccessFailure) {
@@ -125,7 +123,7 @@ extension Machine {
         }
     }
 
-    private func readTableEntry(_ address: UInt64) throws(AccessFailure) -> UInt64 {
+    func readTableEntry(_ address: UInt64) throws(AccessFailure) -> UInt64 {
         let (index, _) = base.pageIndex(ofPhysical: address)
         guard index >= 0 else {
             throw .exit(.unmapped(UnmappedAccess(physicalAddress: address, byteCount: 8, isWrite: false)))
@@ -137,7 +135,7 @@ extension Machine {
         }
     }
 
-    private func setTableBits(_ address: UInt64, _ bits: UInt64) throws(AccessFailure) {
+    func setTableBits(_ address: UInt64, _ bits: UInt64) throws(AccessFailure) {
         let entry = try readTableEntry(address)
         guard entry & bits != bits else { return }
         let (index, _) = base.pageIndex(ofPhysical: address)

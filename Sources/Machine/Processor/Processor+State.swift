@@ -69,10 +69,12 @@ extension Processor {
         next.otherMSRs = state.otherMSRs
         system.pointee = next
         isHalted = state.isHalted
+        blocksNonMaskable = state.blocksNonMaskable
         tlb.flush()
+        modeChanged()
     }
 
-    /// The architectural state as a value. The time-stamp counter is the one before any instruction retired here.
+    /// The architectural state as a value. The time-stamp counter is the one of virtual time 0: see `Machine.state(ofProcessor:)`.
     package func save() -> ProcessorState {
         var state = ProcessorState()
         let current = system.pointee
@@ -126,6 +128,7 @@ extension Processor {
         state.mtrrDefaultType = current.mtrrDefaultType
         state.otherMSRs = current.otherMSRs
         state.isHalted = isHalted
+        state.blocksNonMaskable = blocksNonMaskable
         return state
     }
 }

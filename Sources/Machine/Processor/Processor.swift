@@ -10,8 +10,10 @@ package final class Processor {
     package let system: UnsafeMutablePointer<SystemState>
     /// Software TLB of `TLB.count` entries, made when the processor first runs.
     let tlb: TLB
-    /// HLT was executed; nothing wakes the processor in this engine yet.
+    /// HLT was executed and no interrupt came since.
     package var isHalted = false
+    /// An NMI was taken, and its handler has not executed IRET yet.
+    package var blocksNonMaskable = false
 
     package init() {
         slots = .allocate(capacity: Slot.count)
@@ -33,6 +35,7 @@ package final class Processor {
         child.slots.update(from: slots, count: Slot.guestCount)
         child.system.pointee = system.pointee
         child.isHalted = isHalted
+        child.blocksNonMaskable = blocksNonMaskable
         return child
     }
 
@@ -75,8 +78,13 @@ package final class Processor {
             ? .undefined : cr0 & CR0.taskSwitched != 0 ? .notAvailable : .enabled
         let x87: LiftContext.UnitAccess =
             cr0 & (CR0.emulation | CR0.taskSwitched) != 0 ? .notAvailable : .enabled
+        let components = system.pointee.xcr0
+        let avx: LiftContext.UnitAccess =
+            system.pointee.cr4 & CR4.xSave == 0 || components & XCR0.avx != XCR0.avx
+            ? .undefined : cr0 & CR0.taskSwitched != 0 ? .notAvailable : .enabled
         return LiftContext(
             vector: vector, x87: x87, hasLeadingZeroCount: model.hasLeadingZeroCount,
-            hasBitManipulation: model.hasBitManipulation)
+            hasBitManipulation: model.hasBitManipulation, avx: avx,
+            hasWideVectors: components & XCR0.wideVectors == XCR0.wideVectors)
     }
 }

@@ -35,6 +35,19 @@ package struct ProcessorModel: Sendable {
         }
     }
 
+    /// Bits of physical addresses (leaf 0x80000008); 36 when the table does not say.
+    package var physicalAddressBits: Int {
+        let bits = Int(leaf(0x8000_0008, subleaf: 0).eax & 0xFF)
+        return bits == 0 ? 36 : bits
+    }
+
+    /// The table shows KVM's signature (leaf 0x40000000); nil when it has no leaves of a hypervisor at all.
+    package var isKVM: Bool? {
+        guard leaves[0x4000_0000 << 32] != nil else { return nil }
+        let signature = leaf(0x4000_0000, subleaf: 0)
+        return signature.ebx == 0x4B4D_564B && signature.ecx == 0x564B_4D56 && signature.edx == 0x4D
+    }
+
     package var hasLeadingZeroCount: Bool { leaf(0x8000_0001, subleaf: 0).ecx & (1 << 5) != 0 }
     package var hasBitManipulation: Bool { leaf(7, subleaf: 0).ebx & (1 << 3) != 0 }
 

@@ -51,8 +51,14 @@ package struct SystemState {
 
     /// Instructions retired since the machine was loaded; each iteration of a repeated string instruction counts.
     package var retired: UInt64 = 0
-    /// No block begins when `retired` has reached this; looked at before every block.
-    package var stop: UInt64 = 0
+    /// The run loop comes back when `retired` reaches this. What lets an interrupt in, or sets a timer, lowers it.
+    package var stop: UInt64 = .max
+    /// What `stop` was before the mode changed: the run loop puts it back and goes on.
+    var heldStop: UInt64?
+    /// Count of `retired` at which no interrupt is taken: the boundary behind STI or a load of SS.
+    var interruptShadow: UInt64 = .max
+    /// Virtual nanoseconds when `retired` was 0, moved on by waiting.
+    var timeBase: UInt64 = 0
     /// While translated code runs: the operation whose flags the flag slots lack, its operands, and 0 when there is none
     /// (`Processor.settleFlags`).
     var pendingFlags: UInt32 = 0
@@ -60,6 +66,17 @@ package struct SystemState {
     var pendingFlagB: UInt64 = 0
     /// State of the random number generator behind RDRAND and RDSEED.
     package var randomState: UInt64 = 0
+
+    /// Joins the key of the next-block cache: 0 in 64-bit mode; see `Processor.modeChanged`.
+    var modeKey: UInt64 = 0
+    /// Mode, segments and code base that the cached blocks of legacy code belong to.
+    var modeToken: UInt64 = 0
+
+    /// Begins a run up to a count of retired instructions.
+    mutating func setStop(_ count: UInt64) {
+        stop = count
+        heldStop = nil
+    }
 
     /// The page-table root is in use: CR0.PG.
     @inline(__always)

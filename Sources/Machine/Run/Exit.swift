@@ -64,8 +64,10 @@ package enum Exit: Sendable, Hashable {
     case unsupportedMode(rip: UInt64, reason: String)
     /// The instruction at RIP touches physical memory that no RAM and no device of the engine answers for.
     case unmapped(UnmappedAccess)
-    /// HLT, and interrupts are held off in this engine.
+    /// HLT, and no interrupt will come: they are held off, or all processors sleep for good.
     case halted
+    /// Every processor waits for an interrupt, and the next one is due at this virtual time.
+    case idle(until: UInt64)
     /// An exception while delivering a double fault.
     case tripleFault
     /// The guest asked for power-off or reset.

@@ -23,7 +23,7 @@ extension Machine {
             // Next block: by virtual address and privilege, else by content.
             let rip = slots[16]
             let set = translationSet
-            let key = TLB.key(rip, set)
+            let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             let code: TLB.JumpEntry
             if jump.pointee.key == key, single == nil {
@@ -237,6 +237,13 @@ extension Machine {
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
+
+                case .requireAligned:
+                    if (a &+ immediate) & (width &- 1) != 0 {
+                        stopped = .exception(.generalProtection)
+                        break block
+                    }
+
                 case .branch:
                     if a & 1 != 0 {
                         slots[16] = immediate

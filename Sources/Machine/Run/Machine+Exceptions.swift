@@ -54,6 +54,7 @@ extension Machine {
     private func deliverThroughGate(_ exception: GuestException) throws(AccessFailure) {
         let processor = processor
         let system = processor.system
+        guard system.pointee.isLongMode else { return try deliverLegacy(exception) }
         let vector = UInt64(exception.vector)
         let external: UInt32 = exception.isSoftware ? 0 : 1
         let selectorError = UInt32(vector) << 3 | 2 | external
@@ -122,6 +123,7 @@ extension Machine {
         system.pointee.segments[1] = code
         system.pointee.segments[1].selector = selector & ~3 | UInt16(next)
         processor[.csBase] = code.base
+        processor.modeChanged()
         var cleared = RFlags.trap | RFlags.nestedTask | RFlags.resume | RFlags.virtual8086
         if type == 0xE { cleared |= RFlags.interrupt }
         system.pointee.systemFlags &= ~cleared

@@ -7,15 +7,10 @@ extension Machine {
     /// - Parameter single: lift one instruction only.
     package func block(at rip: UInt64, single: Bool = false) throws(AccessFailure) -> CachedBlock {
         let processor = processor
-        guard processor.system.pointee.isLongCode else {
-            throw .exit(
-                .unsupportedMode(
-                    rip: rip,
-                    reason: "the processor is not in 64-bit mode; take the snapshot when the guest's 64-bit kernel runs"
-                ))
-        }
-        let translation = try translate(rip, .execute)
-        if translation.pageSize > 4096 { processor.tlb.noteLarge(rip, mask: ~(translation.pageSize - 1)) }
+        let available = try codeBytes(at: rip)
+        let linear = processor.codeAddress(rip)
+        let translation = try translate(linear, .execute)
+        if translation.pageSize > 4096 { processor.tlb.noteLarge(linear, mask: ~(translation.pageSize - 1)) }
         let physical = translation.physicalAddress
         let index = try codePage(physical)
         let isNew = memory.writtenPage(index).map {
@@ -23,13 +18,20 @@ extension Machine {
         }
         let content = memory.contentIdentity(index)
         if isNew == true { processor.tlb.flushWrites() }
-        let context = processor.liftContext(options.model)
-        let key = BlockCache.Key(content: content, rip: rip, context: context.bits | (single ? 1 << 63 : 0))
+        var context = processor.liftContext(options.model)
+        processor.addMode(to: &context)
+        // Outside of 64-bit mode the place in the page depends on the segment's base, and how much of the page is code on its limit.
+        let place = (linear &- rip) & 4095
+        let isCut = available < 4096 - Int(physical & 4095)
+        let key = BlockCache.Key(
+            content: content, rip: rip,
+            context: context.bits | place << 32 | (isCut ? UInt64(available) << 44 : 0) | (single ? 1 << 63 : 0))
         if let known = blocks.find(key) {
             if known.secondPage == CachedBlock.noSecondPage { return known }
-            if known.secondPage == (try secondPageContent(rip)).content { return known }
+            if known.secondPage == (try secondPageContent(linear)).content { return known }
         }
-        return try lift(rip, physical: physical, index: index, key: key, context: context)
+        return try lift(
+            rip, linear: linear, available: available, physical: physical, index: index, key: key, context: context)
     }
 
     private func codePage(_ physical: UInt64) throws(AccessFailure) -> Int {
@@ -49,10 +51,12 @@ extension Machine {
     }
 
     private func lift(
-        _ rip: UInt64, physical: UInt64, index: Int, key: BlockCache.Key, context: LiftContext
+        _ rip: UInt64, linear: UInt64, available: Int, physical: UInt64, index: Int, key: BlockCache.Key,
+        context: LiftContext
     ) throws(AccessFailure) -> CachedBlock {
         let offset = Int(physical & 4095)
-        let bytes = UnsafeRawBufferPointer(start: try readablePage(index) + offset, count: 4096 - offset)
+        let bytes = UnsafeRawBufferPointer(
+            start: try readablePage(index) + offset, count: min(4096 - offset, available))
         let lifter = Lifter(context: context)
         let limit = key.context >> 63 == 1 ? 1 : Lifter.maximumInstructions
         if let block = lifter.lift(bytes, rip: rip, maximumInstructions: limit) {
@@ -60,14 +64,37 @@ extension Machine {
             blocks.insert(cached, key)
             return cached
         }
-        let second = try secondPageContent(rip)
-        let joined = Array(bytes) + Array(UnsafeRawBufferPointer(start: try readablePage(second.index), count: 16))
+        // The instruction goes beyond the limit of the code segment.
+        guard available > bytes.count else { throw .exception(.generalProtection) }
+        let second = try secondPageContent(linear)
+        let joined =
+            Array(bytes)
+            + Array(
+                UnsafeRawBufferPointer(
+                    start: try readablePage(second.index), count: min(16, available - bytes.count)))
         guard let block = joined.withUnsafeBytes({ lifter.lift($0, rip: rip, maximumInstructions: 1) }) else {
             throw .exit(.unsupported(rip: rip, bytes: Array(joined.prefix(15))))
         }
         let cached = CachedBlock(block, secondPage: second.content)
         blocks.insert(cached, key)
         return cached
+    }
+
+    /// Bytes from an instruction pointer to the end of the code segment; #GP when it is beyond.
+    private func codeBytes(at rip: UInt64) throws(AccessFailure) -> Int {
+        let system = processor.system
+        if system.pointee.isLongCode { return 1 << 13 }
+        guard system.pointee.systemFlags & RFlags.virtual8086 == 0 else {
+            throw .exit(
+                .unsupportedMode(
+                    rip: rip,
+                    reason:
+                        "the processor is in virtual-8086 mode, which the engine lacks; take the snapshot at another time"
+                ))
+        }
+        let limit = UInt64(system.pointee.segments[1].limit)
+        guard rip <= limit else { throw .exception(.generalProtection) }
+        return Int(min(limit - rip + 1, 1 << 13))
     }
 
     private func readablePage(_ index: Int) throws(AccessFailure) -> UnsafeMutableRawPointer {

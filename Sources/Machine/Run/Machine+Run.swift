@@ -9,15 +9,24 @@ extension Machine {
         if processor.isHalted { return .halted }
         let system = processor.system
         let limit = system.pointee.retired.addingReportingOverflow(budget)
-        system.pointee.stop = limit.overflow ? UInt64.max : limit.partialValue
+        system.pointee.setStop(limit.overflow ? UInt64.max : limit.partialValue)
+        return runUntilStop()
+    }
+
+    /// Executes the active processor until it has retired `SystemState.stop` instructions in all, which helpers may lower.
+    func runUntilStop() -> Exit {
+        let system = processor.system
         while true {
             switch executeBlocks() {
             case .exception(let exception):
                 if let exit = raise(exception) { return exit }
-                if system.pointee.retired >= system.pointee.stop { return .budget }
             case .codeWrite:
                 if let exit = stepOne() { return exit }
-                if system.pointee.retired >= system.pointee.stop { return .budget }
+            case .exit(.budget):
+                guard let stop = system.pointee.heldStop else { return .budget }
+                system.pointee.heldStop = nil
+                system.pointee.stop = stop
+                reconsiderInterrupts()
             case .exit(let exit):
                 return exit
             }
@@ -56,7 +65,9 @@ extension Machine {
 
     /// Runs blocks one after the other until something stops them.
     private func executeBlocks() -> AccessFailure {
-        if options.usesMachineCode, let native = blocks.native { return execute(native) }
+        if options.usesMachineCode, processor.system.pointee.modeKey == 0, let native = blocks.native {
+            return execute(native)
+        }
         return execute(nil) ?? .exit(.budget)
     }
 }

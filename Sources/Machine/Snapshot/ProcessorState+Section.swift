@@ -49,12 +49,6 @@ extension ProcessorState {
         // KVM's MSRs of paravirtual time are kept like any MSR.
         otherMSRs[0x4B56_4D01] = cpu.systemTimeMSR
         otherMSRs[0x4B56_4D00] = cpu.wallClockMSR
-        guard efer & EFER.longModeActive != 0, segments[1].isLong else {
-            throw MachineError(
-                .unsupportedState,
-                "processor \(cpu.index) is not in 64-bit mode (RIP 0x\(String(rip, radix: 16))); "
-                    + "take the snapshot when the guest's 64-bit kernel or a 64-bit program runs")
-        }
     }
 
     private static func segment(_ state: VMState.SegmentState) -> X86.SegmentState {

@@ -33,28 +33,3 @@ package struct SnapshotPageSource: PageSource {
         try reader(place.block, place.offset / 4096, page)
     }
 }
-
-extension Machine {
-    /// The machine of a snapshot, ready to run.
-    ///
-    /// Interrupts are held off in this engine, and a halted processor stays halted: the first processor that is not halted is active.
-    package convenience init(
-        _ stream: MigrationStream, base: BaseMemory, options: MachineOptions = MachineOptions(),
-        blocks: BlockCache = BlockCache()
-    ) throws(MachineError) {
-        let sections: [CPUSection]
-        do throws(VMStateError) {
-            sections = try stream.cpus()
-        } catch {
-            throw MachineError(.unsupportedState, "the snapshot's processor sections cannot be read", cause: "\(error)")
-        }
-        var states: [ProcessorState] = []
-        for section in sections {
-            // A processor that never started is not in long mode; it cannot run, but it need not.
-            if section.efer & (1 << 10) == 0, sections.count > 1 { continue }
-            states.append(try ProcessorState(section, in: stream))
-        }
-        try self.init(base: base, processors: states, options: options, blocks: blocks)
-        activeProcessor = processors.firstIndex { !$0.isHalted } ?? 0
-    }
-}

@@ -42,9 +42,9 @@ extension Machine {
             processor[.cf] = 1
         case .readExtendedControl:
             guard system.pointee.cr4 & CR4.xSave != 0 else { throw .exception(.invalidOpcode) }
-            guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
-            processor[.rax] = system.pointee.xcr0 & 0xFFFF_FFFF
-            processor[.rdx] = system.pointee.xcr0 >> 32
+            let value = try readExtendedControl(UInt32(truncatingIfNeeded: processor[.rcx]))
+            processor[.rax] = value & 0xFFFF_FFFF
+            processor[.rdx] = value >> 32
         case .writeExtendedControl: try writeExtendedControl()
         case .readMSR:
             try requireSupervisor()
@@ -72,20 +72,31 @@ extension Machine {
             try requireSupervisor()
             system.pointee.cr0 &= ~CR0.taskSwitched
             processor.tlb.flushJumps()
-        case .readMachineStatus: result(system.pointee.cr0)
+        case .readMachineStatus:
+            try requireUserInstructions()
+            result(system.pointee.cr0)
         case .writeMachineStatus:
             try requireSupervisor()
             // LMSW cannot clear PE.
             try writeControl(0, system.pointee.cr0 & ~0xE | a & 0xF)
         case .invalidatePage:
             try requireSupervisor()
-            processor.tlb.flush(page: a)
-        case .invalidateContext:
-            try requireSupervisor()
-            guard a <= 3 else { throw .exception(.generalProtection) }
-            _ = try load(b, byteCount: 16)
-            processor.tlb.flush()
-        case .writeBackCaches, .monitor: try requireSupervisor()
+            // Blocks of code outside of 64-bit mode are not found by linear address.
+            if system.pointee.isLongCode { processor.tlb.flush(page: a) } else { processor.tlb.flush() }
+        case .invalidateContext: try invalidateContext(a, descriptor: b)
+        case .writeBackCaches: try requireSupervisor()
+        case .monitor, .monitorWait:
+            guard system.pointee.privilegeLevel == 0 else { throw .exception(.invalidOpcode) }
+            // No hints but "interrupts end the wait though they are disabled" (MWAIT, ECX bit 0).
+            let hints = processor[.rcx] & (system.pointee.isLongCode ? ~0 : 0xFFFF_FFFF)
+            guard hints & (helper == .monitor ? ~0 : ~1) == 0 else { throw .exception(.generalProtection) }
+            if helper == .monitor { _ = try load(a, byteCount: 1) }
+        case .readPerformanceCounter:
+            // No counter counts. CR4.PCE lets other levels read them.
+            if system.pointee.cr4 & CR4.performanceCounters == 0 { try requireSupervisor() }
+            processor[.rax] = 0
+            processor[.rdx] = 0
+        case .hypervisorCall: try hypervisorCall()
         case .readSystemFlags:
             // Bits 16 and 17 (RF, VM) are pushed as zero.
             result(system.pointee.systemFlags & ~(RFlags.resume | RFlags.virtual8086))
@@ -95,7 +106,9 @@ extension Machine {
             system.pointee.systemFlags &= ~RFlags.interrupt
         case .setInterruptFlag:
             try requireInputOutputLevel()
+            if system.pointee.systemFlags & RFlags.interrupt == 0 { beginInterruptShadow() }
             system.pointee.systemFlags |= RFlags.interrupt
+            reconsiderInterrupts()
         case .clearAccessCheck, .setAccessCheck:
             guard system.pointee.privilegeLevel == 0 else { throw .exception(.invalidOpcode) }
             if helper == .setAccessCheck {
@@ -104,21 +117,34 @@ extension Machine {
                 system.pointee.systemFlags &= ~RFlags.alignmentCheck
             }
         case .systemCall: try systemCall(length: operation.argument)
-        case .systemReturn: try systemReturn(width: detail)
-        case .interruptReturn: try interruptReturn(width: detail)
+        case .systemReturn:
+            try systemReturn(width: detail)
+            reconsiderInterrupts()
+        case .interruptReturn:
+            try interruptReturn(width: detail)
+            processor.blocksNonMaskable = false
+            reconsiderInterrupts()
         case .farReturn: try farReturn(width: detail, drop: operation.argument)
-        case .farJump, .farCall: try farTransfer(helper, pointer: a, width: detail, length: operation.argument)
+        case .farJump, .farCall:
+            try farTransfer(
+                helper, offset: detail == 16 ? a & 0xFFFF : detail == 32 ? a & 0xFFFF_FFFF : a,
+                selector: UInt16(truncatingIfNeeded: b), width: detail, length: operation.argument)
+        case .systemEnter: try systemEnter()
+        case .systemExit: try systemExit(width: detail)
         case .swapGS:
             try requireSupervisor()
             let base = processor[.gsBase]
             processor[.gsBase] = system.pointee.kernelGSBase
             system.pointee.kernelGSBase = base
         case .readSegment: result(UInt64(system.pointee.segments[min(detail, 5)].selector))
-        case .writeSegment: try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
+        case .writeSegment:
+            try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
+            if detail == 2 { beginInterruptShadow() }
         case .loadGDT, .loadIDT:
             try requireSupervisor()
-            let raw = try load(a, byteCount: 10)
-            let base = raw.low >> 16 | raw.high << 48
+            let raw = try load(a, byteCount: detail == 64 ? 10 : 6)
+            var base = raw.low >> 16 | raw.high << 48
+            if detail != 64 { base &= detail == 16 ? 0xFF_FFFF : 0xFFFF_FFFF }
             guard Self.isCanonical(base) else { throw .exception(.generalProtection) }
             let table = DescriptorTableState(base: base, limit: UInt16(truncatingIfNeeded: raw.low))
             if helper == .loadGDT {
@@ -131,7 +157,9 @@ extension Machine {
             let table =
                 helper == .storeGDT
                 ? system.pointee.globalDescriptorTable : system.pointee.interruptDescriptorTable
-            try store(a, byteCount: 10, low: UInt64(table.limit) | table.base << 16, high: table.base >> 48)
+            try store(
+                a, byteCount: detail == 64 ? 10 : 6, low: UInt64(table.limit) | table.base << 16, high: table.base >> 48
+            )
         case .loadLDT:
             try requireSupervisor()
             try loadLocalTable(UInt16(truncatingIfNeeded: a))
@@ -149,9 +177,13 @@ extension Machine {
         case .requireFSGSBase:
             guard system.pointee.cr4 & CR4.fsgsBase != 0 else { throw .exception(.invalidOpcode) }
         case .requireCanonical:
-            // `detail` 16: the 16-byte alignment that CMPXCHG16B demands.
-            if detail == 16, a & 15 != 0 { throw .exception(.generalProtection) }
+            // `detail` 16 and 64: the alignment that CMPXCHG16B and MOVDIR64B demand.
+            if detail != 0, a & UInt64(detail - 1) != 0 { throw .exception(.generalProtection) }
             if detail == 0, !Self.isCanonical(a) { throw .exception(.generalProtection) }
+        case .checkSegment:
+            try checkSegment(
+                detail & 7, offset: a, byteCount: operation.argument, isWrite: detail & SegmentCheck.write != 0)
+        case .checkPort: try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
         case .input:
             try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
             result(readPort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8) & Self.mask(detail / 8))
@@ -162,16 +194,23 @@ extension Machine {
             {
                 throw .exit(exit)
             }
-        case .fxSave: try saveLegacyState(at: a, isExtended: false, requested: 3)
-        case .fxRestore: try restoreLegacyState(at: a, requested: 3)
-        case .xSave: try saveExtendedState(at: a, variant: detail)
-        case .xRestore: try restoreExtendedState(at: a, variant: detail)
+        case .fxSave: try fxSave(at: a, hasLongPointers: detail & 1 != 0)
+        case .fxRestore: try fxRestore(at: a, hasLongPointers: detail & 1 != 0)
+        case .xSave: try saveExtendedState(at: a, detail: detail)
+        case .xRestore: try restoreExtendedState(at: a, detail: detail)
         case .writeMXCSR:
             guard a & 0xFFFF_0000 == 0 else { throw .exception(.generalProtection) }
             system.pointee.mxcsr = UInt32(truncatingIfNeeded: a)
         case .readMXCSR: result(UInt64(system.pointee.mxcsr))
         case .x87Register: try x87Register(operation.argument)
-        case .x87Memory: try x87Memory(operation.argument, address: a)
+        case .x87Memory:
+            try x87Memory(
+                operation.argument & 0xFFFF, address: a,
+                width: operation.argument & X87MemoryArgument.narrow != 0 ? 16 : 32)
+        case .checkMMX: try checkPendingX87()
+        case .readMMX: result(readMedia(detail))
+        case .writeMMX: writeMedia(detail, a)
+        case .enterMMX: enterMedia()
         case .readProtectionKeys, .writeProtectionKeys:
             guard system.pointee.cr4 & CR4.protectionKeys != 0 else { throw .exception(.invalidOpcode) }
             guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }
@@ -183,6 +222,12 @@ extension Machine {
                 system.pointee.protectionKeys = UInt32(truncatingIfNeeded: processor[.rax])
                 processor.tlb.flush()
             }
+        case .vectorInteger: try vectorInteger(operation)
+        case .compareStrings: compareStrings(operation)
+        case .gather: try gather(operation, base: a, segment: b)
+        case .maskedLoad: try maskedLoad(operation, address: a)
+        case .maskedStore: try maskedStore(operation, address: a)
+        case .clearVectors: clearVectors(all: detail == 1)
         case .vectorFloat: try vectorFloat(operation)
         case .compareFloat: try compareFloat(a, b, width: detail, isQuiet: operation.argument == 1)
         case .convertFloat: result(try convertFloat(a, detail))
@@ -192,7 +237,8 @@ extension Machine {
     /// An instruction whose helper lacks something: the run stops before it.
     func unsupported() -> AccessFailure {
         let rip = processor[.rip]
-        let bytes = (try? readVirtual(rip, count: min(15, 4096 - Int(rip & 4095)))) ?? []
+        let linear = processor.codeAddress(rip)
+        let bytes = (try? readVirtual(linear, count: min(15, 4096 - Int(linear & 4095)))) ?? []
         return .exit(.unsupported(rip: rip, bytes: bytes))
     }
 

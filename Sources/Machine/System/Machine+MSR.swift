@@ -1,3 +1,4 @@
+import PCDevices
 import X86
 
 /// Model-specific registers.
@@ -9,7 +10,8 @@ extension Machine {
         let system = processor.system
         switch number {
         case MSR.timeStampCounter: return timeStamp
-        case MSR.apicBase: return system.pointee.apicBase
+        case MSR.apicBase: return board.localAPICs[activeProcessor].base
+        case MSR.timeStampDeadline: return board.localAPICs[activeProcessor].tscDeadline(now: processor.time(options))
         case MSR.timeStampAdjust: return system.pointee.timeStampAdjust
         case MSR.sysenterCS: return system.pointee.sysenterCS
         case MSR.sysenterESP: return system.pointee.sysenterESP
@@ -26,10 +28,7 @@ extension Machine {
         case MSR.gsBase: return processor[.gsBase]
         case MSR.kernelGSBase: return system.pointee.kernelGSBase
         case MSR.timeStampAux: return system.pointee.timeStampAux
-        case MSR.x2APICFirst...MSR.x2APICLast:
-            guard system.pointee.apicBase & 0xC00 == 0xC00 else { throw .exception(.generalProtection) }
-            if number == 0x802 { return UInt64(activeProcessor) }
-            return UInt64(readLocalAPIC(Int(number - MSR.x2APICFirst)))
+        case LocalAPIC.x2APICRegisters: return try readLocalMSR(number)
         default: return system.pointee.otherMSRs[number] ?? 0
         }
     }
@@ -38,14 +37,9 @@ extension Machine {
         let system = processor.system
         switch number {
         case MSR.timeStampCounter:
-            system.pointee.timeStampBase =
-                value &- system.pointee.retired &* options.timeStampTicksPerInstruction
-        case MSR.apicBase:
-            guard system.pointee.privilegeLevel == 0, value & 0xFFF0_0000_0000_00FF == 0 else {
-                throw .exception(.generalProtection)
-            }
-            system.pointee.apicBase = value
-            processor.tlb.flush()
+            processor.setTimeStamp(value, options)
+        case MSR.apicBase: try writeAPICBase(value)
+        case MSR.timeStampDeadline: writeTimeStampDeadline(value)
         case MSR.timeStampAdjust:
             system.pointee.timeStampBase &+= value &- system.pointee.timeStampAdjust
             system.pointee.timeStampAdjust = value
@@ -56,9 +50,10 @@ extension Machine {
         case MSR.pat: system.pointee.pat = value
         case MSR.mtrrDefaultType: system.pointee.mtrrDefaultType = value
         case MSR.efer:
-            let changeable = EFER.systemCall | EFER.noExecute
-            guard value & ~(changeable | EFER.longModeEnable | EFER.longModeActive | 0xF000) == 0,
-                (value ^ system.pointee.efer) & EFER.longModeEnable == 0
+            // LME changes only while paging is off; LMA follows CR0.PG.
+            let changeable = EFER.systemCall | EFER.noExecute | EFER.longModeEnable
+            guard value & ~(changeable | EFER.longModeActive | 0xF000) == 0,
+                !system.pointee.isPaging || (value ^ system.pointee.efer) & EFER.longModeEnable == 0
             else { throw .exception(.generalProtection) }
             system.pointee.efer = system.pointee.efer & ~changeable | value & changeable
             processor.tlb.flush()
@@ -70,10 +65,10 @@ extension Machine {
         case MSR.gsBase: processor[.gsBase] = try canonical(value)
         case MSR.kernelGSBase: system.pointee.kernelGSBase = try canonical(value)
         case MSR.timeStampAux: system.pointee.timeStampAux = value & 0xFFFF_FFFF
-        case MSR.x2APICFirst...MSR.x2APICLast:
-            guard system.pointee.apicBase & 0xC00 == 0xC00 else { throw .exception(.generalProtection) }
-            writeLocalAPIC(Int(number - MSR.x2APICFirst), UInt32(truncatingIfNeeded: value))
-        default: system.pointee.otherMSRs[number] = value
+        case LocalAPIC.x2APICRegisters: try writeLocalMSR(number, value)
+        default:
+            writeParavirtualMSR(number, value)
+            system.pointee.otherMSRs[number] = value
         }
     }
 

@@ -6,15 +6,20 @@ extension Machine {
     func loadDataSegment(_ index: Int, _ selector: UInt16) throws(AccessFailure) {
         let system = processor.system
         guard index != 1 else { throw .exception(.invalidOpcode) }
+        if system.pointee.isReal {
+            setRealSegment(index, selector)
+            return
+        }
         let level = system.pointee.privilegeLevel
         if selector & 0xFFFC == 0 {
             // A null selector; SS takes it only in 64-bit mode below level 3. FS and GS lose their bases (as on Intel).
-            guard index != 2 || (level < 3 && Int(selector & 3) == level) else {
+            guard index != 2 || (system.pointee.isLongCode && level < 3 && Int(selector & 3) == level) else {
                 throw .exception(.generalProtection)
             }
             system.pointee.segments[index] = SegmentState(
                 selector: selector, attributes: index == 2 ? UInt32(level) << 13 : 0)
             processor[.segmentBase(index)] = 0
+            processor.modeChanged()
             return
         }
         let error = UInt32(selector & 0xFFFC)
@@ -45,6 +50,7 @@ extension Machine {
         system.pointee.segments[index] = segment
         system.pointee.segments[index].attributes |= 0x100
         processor[.segmentBase(index)] = segment.base
+        processor.modeChanged()
     }
 
     /// Sets a bit of a descriptor (accessed, busy) when it is clear.
@@ -55,20 +61,23 @@ extension Machine {
         try store(address, byteCount: 8, low: low | 1 << bit, asSupervisor: true)
     }
 
-    /// A 16-byte system descriptor.
+    /// A system descriptor: 16 bytes in long mode, else 8.
     private func systemDescriptor(_ selector: UInt16, type: UInt32) throws(AccessFailure) -> SegmentState {
         let error = UInt32(selector & 0xFFFC)
         guard selector & 4 == 0 else { throw .exception(GuestException(.generalProtection, errorCode: error)) }
         let address = try descriptorAddress(selector)
-        let raw = try load(address, byteCount: 16, asSupervisor: true)
+        let isLong = processor.system.pointee.isLongMode
+        let raw = try load(address, byteCount: isLong ? 16 : 8, asSupervisor: true)
         var segment = Self.segment(selector, raw.low)
-        guard (segment.attributes >> 8) & 0x1F == type else {
+        // The busy or free task segment of 16 bits has a number of its own, and only outside of long mode.
+        let found = (segment.attributes >> 8) & 0x1F
+        guard found == type || (type == 9 && found == 1 && !isLong) else {
             throw .exception(GuestException(.generalProtection, errorCode: error))
         }
         guard segment.attributes & 0x8000 != 0 else {
             throw .exception(GuestException(.segmentNotPresent, errorCode: error))
         }
-        segment.base |= raw.high << 32
+        if isLong { segment.base |= raw.high << 32 }
         return segment
     }
 
@@ -94,6 +103,7 @@ extension Machine {
     ) throws(AccessFailure) {
         let processor = processor
         let level = max(processor.system.pointee.privilegeLevel, Int(selector & 3))
+        let isLong = processor.system.pointee.isLongMode
         var isAllowed = false
         var value = otherwise
         do throws(AccessFailure) {
@@ -106,10 +116,12 @@ extension Machine {
             isAllowed = isConforming || level <= segment.privilegeLevel
             switch kind {
             case .loadAccessRights:
-                if isSystem, ![2, 9, 0xB, 0xC].contains(type) { isAllowed = false }
+                if isSystem, ![2, 9, 0xB, 0xC].contains(type), isLong || ![1, 3, 4, 5].contains(type) {
+                    isAllowed = false
+                }
                 value = (low >> 32) & 0x00FF_FF00
             case .loadSegmentLimit:
-                if isSystem, ![2, 9, 0xB].contains(type) { isAllowed = false }
+                if isSystem, ![2, 9, 0xB].contains(type), isLong || ![1, 3].contains(type) { isAllowed = false }
                 value = UInt64(segment.limit)
             case .verifyRead: if isSystem || (isCode && type & 2 == 0) { isAllowed = false }
             default: if isSystem || isCode || type & 2 == 0 { isAllowed = false }

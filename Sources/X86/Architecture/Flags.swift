@@ -33,6 +33,8 @@ package enum CR0 {
     package static let numericError: UInt64 = 1 << 5
     package static let writeProtect: UInt64 = 1 << 16
     package static let alignmentMask: UInt64 = 1 << 18
+    package static let notWriteThrough: UInt64 = 1 << 29
+    package static let cacheDisable: UInt64 = 1 << 30
     package static let paging: UInt64 = 1 << 31
 }
 
@@ -42,6 +44,7 @@ package enum CR4 {
     package static let pageSizeExtensions: UInt64 = 1 << 4
     package static let physicalAddressExtension: UInt64 = 1 << 5
     package static let globalPages: UInt64 = 1 << 7
+    package static let performanceCounters: UInt64 = 1 << 8
     package static let fxSave: UInt64 = 1 << 9
     package static let simdExceptions: UInt64 = 1 << 10
     package static let userModeInstructionPrevention: UInt64 = 1 << 11
@@ -52,6 +55,17 @@ package enum CR4 {
     package static let supervisorExecutionPrevention: UInt64 = 1 << 20
     package static let supervisorAccessPrevention: UInt64 = 1 << 21
     package static let protectionKeys: UInt64 = 1 << 22
+}
+
+/// Bits of XCR0: state components (Intel SDM volume 1, 13.1).
+package enum XCR0 {
+    package static let x87: UInt64 = 1 << 0
+    package static let sse: UInt64 = 1 << 1
+    /// What VEX instructions need: the SSE and the AVX component.
+    package static let avx: UInt64 = 6
+    /// What EVEX instructions need: SSE, AVX, opmask, and the two ZMM components.
+    package static let wideVectors: UInt64 = 0xE6
+    package static let protectionKeys: UInt64 = 1 << 9
 }
 
 /// Bits of the EFER register.

@@ -106,6 +106,8 @@ package struct ProcessorState: Sendable, Hashable {
     package var mtrrDefaultType: UInt64 = 0
     /// Every other MSR that is known to hold a value, by number.
     package var otherMSRs: [UInt32: UInt64] = [:]
+    /// An NMI was taken, and its handler has not executed IRET yet.
+    package var blocksNonMaskable = false
     /// HLT was executed and no interrupt came since.
     package var isHalted = false
     /// Exception that was being delivered when the snapshot was taken, if any.

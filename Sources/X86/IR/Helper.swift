@@ -64,10 +64,15 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case interruptReturn
     /// Far return, `detail` operand size, `argument` bytes to drop.
     case farReturn
-    /// Far jump through the pointer at address a.
+    /// Far jump to offset a in the segment or through the gate b; `detail` operand size.
     case farJump
-    /// Far call through the pointer at address a; `argument` the instruction length.
+    /// Far call alike; `argument` the instruction length.
     case farCall
+    case systemEnter
+    /// SYSEXIT; `detail` 64 for the REX.W form.
+    case systemExit
+    /// VMCALL, VMMCALL: whatever the hypervisor that the guest believes in answers.
+    case hypervisorCall
 
     // Segmentation
     case swapGS
@@ -75,10 +80,10 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case readSegment
     /// Segment register `detail` = selector a.
     case writeSegment
-    /// GDTR, IDTR from the 10 bytes at address a.
+    /// GDTR, IDTR from the 10 bytes (operand size `detail` 64) or 6 bytes (32; 16: a base of 24 bits) at address a.
     case loadGDT
     case loadIDT
-    /// GDTR, IDTR to the 10 bytes at address a.
+    /// GDTR, IDTR to the 10 or 6 bytes at address a.
     case storeGDT
     case storeIDT
     case loadLDT
@@ -93,22 +98,28 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case verifyWrite
     /// RDFSBASE and its family: #UD unless CR4.FSGSBASE.
     case requireFSGSBase
-    /// #GP unless address a is canonical.
+    /// Outside of 64-bit mode: `argument` bytes at offset a of segment `detail` bits 0-2 may be read (`SegmentCheck.write`: written),
+    /// else #GP(0) or #SS(0).
+    case checkSegment
+    /// #GP unless address a is canonical (`detail` 0), or aligned to `detail` bytes.
     case requireCanonical
 
     // Ports
+    /// #GP unless port a may be accessed with `detail` bits.
+    case checkPort
     /// d = port a, `detail` bits.
     case input
     /// Port a = b, `detail` bits.
     case output
 
     // Floating point and extended state
-    /// FXSAVE to address a.
+    /// FXSAVE to address a; `detail` 1 with REX.W, so 64-bit x87 pointers.
     case fxSave
     case fxRestore
-    /// XSAVE (detail 0), XSAVEOPT (1), XSAVEC (2), XSAVES (3) to address a, mask RDX:RAX.
+    /// XSAVE (detail 0), XSAVEOPT (1), XSAVEC (2), XSAVES (3) to address a, mask RDX:RAX. Bit 3 of the detail: with REX.W, so 64-bit
+    /// x87 pointers.
     case xSave
-    /// XRSTOR (detail 0), XRSTORS (3) from address a, mask RDX:RAX.
+    /// XRSTOR (detail 0), XRSTORS (3) from address a, mask RDX:RAX; bit 3 alike.
     case xRestore
     /// MXCSR = low 32 bits of a.
     case writeMXCSR
@@ -116,18 +127,46 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case readMXCSR
     /// An x87 instruction without memory operand: `argument` = its two opcode bytes.
     case x87Register
-    /// An x87 instruction with the memory operand at address a: `argument` = opcode byte and ModRM.
+    /// An x87 instruction with the memory operand at address a: `argument` = opcode byte and ModRM, `X87MemoryArgument`.
     case x87Memory
-    /// (d, d+1) = SSE floating-point operation `detail` (`FloatOperation`) of (a, a+1) and (b, b+1); `argument` its immediate byte.
+    /// #MF when an x87 exception waits, before an MMX instruction.
+    case checkMMX
+    /// d = MMX register `detail`.
+    case readMMX
+    /// MMX register `detail` = a; the x87 stack becomes that of MMX (TOP = 0, all tags valid).
+    case writeMMX
+    /// Only the change of the x87 stack.
+    case enterMMX
+    /// Vector d = floating-point operation `detail` (`FloatForm`) of the vectors a and b; `argument` its immediate byte. The words of a
+    /// vector of 256 bits are those at its slot, `high`, `upper` and `upper.high`.
     case vectorFloat
     /// UCOMIS*, COMIS*: ZF PF CF from the low elements of a and b, OF SF AF = 0; `detail` 32 or 64, `argument` 1 when quiet.
     case compareFloat
     /// d = conversion `detail` (`FloatConversion`) of a.
     case convertFloat
 
+    // Vectors
+    /// Vector d = integer operation `detail` (`VectorOperation`) of the vectors a and b; `argument` its immediate byte.
+    case vectorInteger
+    /// PCMPESTRI and its family (`StringComparison`) on the 128-bit vectors a and b: RCX or XMM0, and the flags.
+    case compareStrings
+    /// Gathers (`GatherForm`). When an element faults, the elements before it are in d and their masks are cleared: a restart goes on.
+    case gather
+    /// Vector d = elements at address a whose mask (top bit of the element of vector b) is set, others 0; `detail` is the bytes of an
+    /// element, bit 8 says 256 bits.
+    case maskedLoad
+    /// The elements of vector d whose mask is set to address a; all or none. Elements have 1, 4 or 8 bytes.
+    case maskedStore
+    /// VZEROUPPER, VZEROALL (detail 1).
+    case clearVectors
+
     // Others
-    /// MONITOR, MWAIT: privilege check only; they never wait.
+    /// MONITOR of address a: checks only.
     case monitor
+    /// MWAIT: checks only; it never waits, as it may end at any time.
+    case monitorWait
+    /// RDPMC: RDX:RAX = 0.
+    case readPerformanceCounter
     /// RDPKRU: RAX = PKRU, RDX = 0.
     case readProtectionKeys
     /// WRPKRU: PKRU = RAX.
@@ -150,7 +189,8 @@ package struct HelperEffects: Sendable {
     package var writes: [Slot] = []
     package var memory: [MemoryEffect] = []
     package var mayFault = false
-    /// The helper may also push to a stack or read descriptor tables and the TSS, at addresses that only system state knows.
+    /// The helper may also touch memory at addresses that are not known before: a stack, descriptor tables and the TSS, elements that
+    /// masks or indices choose.
     package var usesSystemMemory = false
 }
 

@@ -31,7 +31,7 @@ extension MicroOp {
     package var operandUse: (a: Bool, b: Bool) {
         switch operation {
         case .move, .signExtend, .extract, .negate, .not, .sign, .parity, .countLeadingZeros, .countTrailingZeros,
-            .populationCount, .byteSwap, .laneSigns, .load, .loadForStore, .branch, .jumpIndirect:
+            .populationCount, .byteSwap, .laneSigns, .load, .loadForStore, .requireAligned, .branch, .jumpIndirect:
             (true, false)
         case .jump, .raise, .hypercall, .s2eOpcode, .unsupported, .halt, .helper: (false, false)
         default: (true, true)
@@ -56,7 +56,9 @@ extension MicroOp {
     /// Every slot that the operation writes.
     package var destinations: [Slot] {
         switch operation {
-        case .store, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported, .halt: []
+        case .store, .requireAligned, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported,
+            .halt:
+            []
         case .helper: helperEffects.writes
         default: width == 128 ? [destination, destination.high] : [destination]
         }
@@ -76,6 +78,7 @@ extension MicroOp: CustomStringConvertible {
             return "helper.\(helper.map { "\($0)" } ?? "?") \(destination), \(name(a)), \(name(b)), \(hex)"
                 + (effects.mayFault ? " !" : "")
         case .load, .loadForStore: return "\(operation).\(width) \(destination), [\(a) + \(hex)]"
+        case .requireAligned: return "requireAligned.\(width) [\(a) + \(hex)]"
         case .store: return "store.\(width) [\(a) + \(hex)], \(b)"
         case .jump, .raise, .hypercall, .s2eOpcode: return "\(operation) \(hex)"
         case .unsupported, .halt: return "\(operation)"

@@ -160,6 +160,8 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case load
     /// w bits of b to virtual address a + imm. Width 128: (b, b+1). All bytes are written or none.
     case store
+    /// Raises #GP(0) unless the address a + imm is a multiple of w. Here w is a number of bytes, a power of two. No result.
+    case requireAligned
     /// As `load`, for an operand that the same instruction stores to afterwards: faults as a write would.
     case loadForStore
 
@@ -210,7 +212,8 @@ extension Operation {
     /// True for operations that can leave the block with an exception (before any guest-visible write of their instruction).
     package var mayFault: Bool {
         switch self {
-        case .load, .store, .loadForStore, .divideUnsigned, .divideSigned, .remainderUnsigned, .remainderSigned,
+        case .load, .store, .loadForStore, .requireAligned, .divideUnsigned, .divideSigned, .remainderUnsigned,
+            .remainderSigned,
             .raise:
             true
         default: false

@@ -85,6 +85,11 @@ package struct Slot: Hashable, Sendable, Comparable {
     @inlinable
     package var high: Slot { Slot(rawValue &+ 1) }
 
+    /// Where bits 128-255 of a 256-bit value begin whose lowest word is this slot: the YMM register's upper slots, or the next
+    /// pair of four neighbouring temporaries.
+    @inlinable
+    package var upper: Slot { Slot(rawValue < 64 ? rawValue &+ 32 : rawValue &+ 2) }
+
     /// True for slots that belong to one block only.
     @inlinable
     package var isTemporary: Bool { rawValue >= 128 }

@@ -38,16 +38,15 @@ extension BlockBuilder {
         let place: Place
         if case .memory(let memory) = i.operands[0].value, case .slot = rawOffset {
             // A register offset is signed and selects the word as well.
-            let where0 = address(memory, i)
             let wide = signExtend(UInt8(width), rawOffset, to: 64)
             let words = binary(
                 .shiftRightArithmetic, 64, wide, .constant(UInt64(width.trailingZeroBitCount)))
             let scaled = binary(
                 .shiftLeft, 64, words, .constant(UInt64((width / 8).trailingZeroBitCount)))
-            let base = materialize(binary(.add, 64, .slot(where0.slot), scaled))
+            let whole = bitAddress(memory, i, scaled)
             place = Place(
-                target: .memory(slot: base, displacement: where0.displacement), width: width,
-                value: load(width, (base, where0.displacement), forStore: change != nil))
+                target: .memory(slot: whole.slot, displacement: whole.displacement), width: width,
+                value: load(width, whole, forStore: change != nil))
         } else if change == nil {
             guard let value = read(i, 0) else { return .unsupported }
             place = Place(target: .register(.rax, isHighByte: false), width: width, value: value)
@@ -64,6 +63,21 @@ extension BlockBuilder {
         }
         setFlag(.cf, carry)
         return .lifted
+    }
+
+    /// Address of the word that a bit offset selects: `bytes` beyond the operand.
+    private mutating func bitAddress(
+        _ memory: MemoryOperand, _ i: DecodedInstruction, _ bytes: Value
+    ) -> (slot: Slot, displacement: UInt64) {
+        if context.mode == .long, i.addressWidth == 64 {
+            let base = address(memory, i)
+            return (materialize(binary(.add, 64, .slot(base.slot), bytes)), base.displacement)
+        }
+        let sum = binary(.add, UInt8(i.addressWidth), effectiveAddress(memory, i), bytes)
+        return (
+            materialize(
+                linear(memory.segment, sum, byteCount: memory.byteCount, isWrite: memory.isWritten)), 0
+        )
     }
 
     /// ZF says whether the source is zero; then the destination stays. Other flags are undefined and stay.

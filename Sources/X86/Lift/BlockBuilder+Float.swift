@@ -1,46 +1,64 @@
 import CZydis
 
-// Floating point: SSE arithmetic, conversions, MXCSR, state saving and x87, all through helpers
+// Floating point of SSE, AVX, FMA and F16C: helpers with declared effects
 extension BlockBuilder {
-    private static let floatOperations: [ZydisMnemonic: (FloatOperation, FloatFormat)] = [
-        ZYDIS_MNEMONIC_ADDSS: (.add, .scalarSingle), ZYDIS_MNEMONIC_ADDSD: (.add, .scalarDouble),
-        ZYDIS_MNEMONIC_ADDPS: (.add, .packedSingle), ZYDIS_MNEMONIC_ADDPD: (.add, .packedDouble),
-        ZYDIS_MNEMONIC_SUBSS: (.subtract, .scalarSingle), ZYDIS_MNEMONIC_SUBSD: (.subtract, .scalarDouble),
-        ZYDIS_MNEMONIC_SUBPS: (.subtract, .packedSingle), ZYDIS_MNEMONIC_SUBPD: (.subtract, .packedDouble),
-        ZYDIS_MNEMONIC_MULSS: (.multiply, .scalarSingle), ZYDIS_MNEMONIC_MULSD: (.multiply, .scalarDouble),
-        ZYDIS_MNEMONIC_MULPS: (.multiply, .packedSingle), ZYDIS_MNEMONIC_MULPD: (.multiply, .packedDouble),
-        ZYDIS_MNEMONIC_DIVSS: (.divide, .scalarSingle), ZYDIS_MNEMONIC_DIVSD: (.divide, .scalarDouble),
-        ZYDIS_MNEMONIC_DIVPS: (.divide, .packedSingle), ZYDIS_MNEMONIC_DIVPD: (.divide, .packedDouble),
-        ZYDIS_MNEMONIC_MINSS: (.minimum, .scalarSingle), ZYDIS_MNEMONIC_MINSD: (.minimum, .scalarDouble),
-        ZYDIS_MNEMONIC_MINPS: (.minimum, .packedSingle), ZYDIS_MNEMONIC_MINPD: (.minimum, .packedDouble),
-        ZYDIS_MNEMONIC_MAXSS: (.maximum, .scalarSingle), ZYDIS_MNEMONIC_MAXSD: (.maximum, .scalarDouble),
-        ZYDIS_MNEMONIC_MAXPS: (.maximum, .packedSingle), ZYDIS_MNEMONIC_MAXPD: (.maximum, .packedDouble),
-        ZYDIS_MNEMONIC_SQRTSS: (.squareRoot, .scalarSingle), ZYDIS_MNEMONIC_SQRTSD: (.squareRoot, .scalarDouble),
-        ZYDIS_MNEMONIC_SQRTPS: (.squareRoot, .packedSingle), ZYDIS_MNEMONIC_SQRTPD: (.squareRoot, .packedDouble),
-        ZYDIS_MNEMONIC_CMPSS: (.compare, .scalarSingle), ZYDIS_MNEMONIC_CMPSD: (.compare, .scalarDouble),
-        ZYDIS_MNEMONIC_CMPPS: (.compare, .packedSingle), ZYDIS_MNEMONIC_CMPPD: (.compare, .packedDouble),
-        ZYDIS_MNEMONIC_CVTSS2SD: (.singleToDouble, .scalarSingle),
-        ZYDIS_MNEMONIC_CVTSD2SS: (.doubleToSingle, .scalarDouble),
-        ZYDIS_MNEMONIC_CVTPS2PD: (.singleToDouble, .packedSingle),
-        ZYDIS_MNEMONIC_CVTPD2PS: (.doubleToSingle, .packedDouble),
-        ZYDIS_MNEMONIC_CVTDQ2PS: (.integersToFloat, .packedSingle),
-        ZYDIS_MNEMONIC_CVTDQ2PD: (.integersToFloat, .packedDouble),
-        ZYDIS_MNEMONIC_CVTPS2DQ: (.floatToIntegers, .packedSingle),
-        ZYDIS_MNEMONIC_CVTPD2DQ: (.floatToIntegers, .packedDouble),
-        ZYDIS_MNEMONIC_CVTTPS2DQ: (.floatToIntegersTruncated, .packedSingle),
-        ZYDIS_MNEMONIC_CVTTPD2DQ: (.floatToIntegersTruncated, .packedDouble),
-        ZYDIS_MNEMONIC_ROUNDSS: (.round, .scalarSingle), ZYDIS_MNEMONIC_ROUNDSD: (.round, .scalarDouble),
-        ZYDIS_MNEMONIC_ROUNDPS: (.round, .packedSingle), ZYDIS_MNEMONIC_ROUNDPD: (.round, .packedDouble),
-    ]
-
-    mutating func liftFloat(_ i: DecodedInstruction) -> Outcome? {
-        guard i.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY else { return nil }
-        if let (operation, format) = Self.floatOperations[i.mnemonic],
-            i.opcodeMap != ZYDIS_OPCODE_MAP_DEFAULT
-        {
-            return vectorFloat(i, operation, format)
+    /// The operation and format of a mnemonic, from its name: "addss" is `add` and `scalarSingle`.
+    private static let floatForms: [ZydisMnemonic: (FloatOperation, FloatFormat)] = {
+        let stems: [String: FloatOperation] = [
+            "add": .add, "sub": .subtract, "mul": .multiply, "div": .divide, "min": .minimum, "max": .maximum,
+            "sqrt": .squareRoot, "cmp": .compare, "round": .round, "rcp": .reciprocal, "rsqrt": .reciprocalSquareRoot,
+            "hadd": .horizontalAdd, "hsub": .horizontalSubtract, "addsub": .addSubtract, "dp": .dotProduct,
+        ]
+        let formats: [String: FloatFormat] = [
+            "ss": .scalarSingle, "sd": .scalarDouble, "ps": .packedSingle, "pd": .packedDouble,
+        ]
+        var result: [ZydisMnemonic: (FloatOperation, FloatFormat)] = [
+            ZYDIS_MNEMONIC_CVTSS2SD: (.singleToDouble, .scalarSingle),
+            ZYDIS_MNEMONIC_CVTSD2SS: (.doubleToSingle, .scalarDouble),
+            ZYDIS_MNEMONIC_CVTPS2PD: (.singleToDouble, .packedSingle),
+            ZYDIS_MNEMONIC_CVTPD2PS: (.doubleToSingle, .packedDouble),
+            ZYDIS_MNEMONIC_CVTDQ2PS: (.integersToFloat, .packedSingle),
+            ZYDIS_MNEMONIC_CVTDQ2PD: (.integersToFloat, .packedDouble),
+            ZYDIS_MNEMONIC_CVTPS2DQ: (.floatToIntegers, .packedSingle),
+            ZYDIS_MNEMONIC_CVTPD2DQ: (.floatToIntegers, .packedDouble),
+            ZYDIS_MNEMONIC_CVTTPS2DQ: (.floatToIntegersTruncated, .packedSingle),
+            ZYDIS_MNEMONIC_CVTTPD2DQ: (.floatToIntegersTruncated, .packedDouble),
+            ZYDIS_MNEMONIC_VCVTPH2PS: (.halfToSingle, .packedSingle),
+        ]
+        for (mnemonic, name) in allMnemonics {
+            guard let operation = stems[String(name.dropLast(2))], let format = formats[String(name.suffix(2))] else {
+                continue
+            }
+            result[mnemonic] = (operation, format)
         }
-        switch i.mnemonic {
+        return result
+    }()
+
+    /// The operation, order and format of FMA's mnemonics: "vfnmadd231sd".
+    private static let fusedForms: [ZydisMnemonic: (operation: FloatOperation, order: Int, format: FloatFormat)] = {
+        let stems: [String: FloatOperation] = [
+            "vfmadd": .multiplyAdd, "vfmsub": .multiplySubtract, "vfnmadd": .negatedMultiplyAdd,
+            "vfnmsub": .negatedMultiplySubtract, "vfmaddsub": .multiplyAddSubtract,
+            "vfmsubadd": .multiplySubtractAdd,
+        ]
+        let formats: [String: FloatFormat] = [
+            "ss": .scalarSingle, "sd": .scalarDouble, "ps": .packedSingle, "pd": .packedDouble,
+        ]
+        var result: [ZydisMnemonic: (FloatOperation, Int, FloatFormat)] = [:]
+        for (mnemonic, name) in allMnemonics {
+            guard let operation = stems[String(name.dropLast(5))], let order = Int(name.suffix(5).prefix(3)),
+                let format = formats[String(name.suffix(2))]
+            else { continue }
+            result[mnemonic] = (operation, order, format)
+        }
+        return result
+    }()
+
+    mutating func liftVectorFloat(_ i: DecodedInstruction, _ name: ZydisMnemonic) -> Outcome? {
+        if let (operation, format) = Self.floatForms[name] { return vectorFloat(i, operation, format) }
+        if let form = Self.fusedForms[name] { return fused(i, form.operation, form.order, form.format) }
+        switch name {
+        case ZYDIS_MNEMONIC_VCVTPS2PH: return toHalf(i)
         case ZYDIS_MNEMONIC_UCOMISS: return compare(i, 32, isQuiet: true)
         case ZYDIS_MNEMONIC_UCOMISD: return compare(i, 64, isQuiet: true)
         case ZYDIS_MNEMONIC_COMISS: return compare(i, 32, isQuiet: false)
@@ -51,82 +69,93 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_CVTTSS2SI: return toInteger(i, isDouble: false, truncates: true)
         case ZYDIS_MNEMONIC_CVTSD2SI: return toInteger(i, isDouble: true, truncates: false)
         case ZYDIS_MNEMONIC_CVTTSD2SI: return toInteger(i, isDouble: true, truncates: true)
-        case ZYDIS_MNEMONIC_LDMXCSR, ZYDIS_MNEMONIC_STMXCSR: return controlWord(i)
-        case ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXSAVE64: return state(i, .fxSave, 0)
-        case ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_FXRSTOR64: return state(i, .fxRestore, 0)
-        case ZYDIS_MNEMONIC_XSAVE, ZYDIS_MNEMONIC_XSAVE64: return state(i, .xSave, 0)
-        case ZYDIS_MNEMONIC_XSAVEOPT, ZYDIS_MNEMONIC_XSAVEOPT64: return state(i, .xSave, 1)
-        case ZYDIS_MNEMONIC_XRSTOR, ZYDIS_MNEMONIC_XRSTOR64: return state(i, .xRestore, 0)
-        default: return liftX87(i)
+        case ZYDIS_MNEMONIC_LDMXCSR, ZYDIS_MNEMONIC_STMXCSR:
+            return controlWord(i, isLoad: name == ZYDIS_MNEMONIC_LDMXCSR)
+        default: return nil
         }
+    }
+
+    /// The first `count` words for a helper: one slot, or neighbouring ones.
+    private mutating func operand(_ words: Words, _ count: Int) -> Slot {
+        count == 1 ? materialize(words[0]) : contiguous(Array(words.prefix(count)))
     }
 
     private mutating func vectorFloat(
         _ i: DecodedInstruction, _ operation: FloatOperation, _ format: FloatFormat
     ) -> Outcome {
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
-        let bits = i.operands.count > 1 ? i.operands[1].width : 128
-        guard let slot = vectorSlot(i, 0), let source = readVector(i, 1, bits: min(bits, 128)) else {
-            return .unsupported
-        }
-        var argument = 0
-        if i.visibleCount > 2, case .immediate(let value) = i.operands[2].value { argument = Int(value & 0xFF) }
-        let b = pair(source)
-        let result = temporaryPair()
+        let form = FloatForm(operation, format, isWide: i.vectorWidth == 256 && !format.isScalar)
+        // Packed operations with one operand have two operands with VEX, too.
+        let first = form.isMonadic && !format.isScalar ? 0 : firstSource(i)
+        let bits = form.sourceWords * 64
+        let memoryBits = format.isScalar && !format.isDouble ? 32 : bits
+        let isMemory = first + 1 < i.operands.count && i.operands[first + 1].isMemory
+        guard let slot = vectorSlot(i, 0), let a = vectorSlot(i, first),
+            let b = readWords(i, first + 1, bits: isMemory ? memoryBits : max(bits, 128))
+        else { return .unsupported }
+        let source = operand(b, form.sourceWords)
         operations.append(
             .helper(
-                .vectorFloat, destination: result, a: slot, b: b,
-                detail: Int(operation.rawValue) | Int(format.rawValue) << 8, argument: argument))
-        commitVector(slot, Vector(low: .slot(result), high: .slot(result.high)))
+                .vectorFloat, destination: slot, a: form.firstWords == 0 ? .zero : a, b: source, detail: form.detail,
+                argument: Int(byteImmediate(i, first + 2) ?? 0)))
+        if !form.isWide { clearUpper(i, slot) }
         return .lifted
     }
 
-    /// A vector in two neighbouring slots.
-    private mutating func pair(_ vector: Vector) -> Slot {
-        if case .slot(let low) = vector.low, case .slot(let high) = vector.high, high == low.high { return low }
-        let result = temporaryPair()
-        let low = materialize(vector.low)
-        let high = materialize(vector.high)
-        operations.append(MicroOp(.move, destination: result, a: low))
-        operations.append(MicroOp(.move, destination: result.high, a: high))
-        return result
+    private mutating func fused(
+        _ i: DecodedInstruction, _ operation: FloatOperation, _ order: Int, _ format: FloatFormat
+    ) -> Outcome {
+        let form = FloatForm(operation, format, isWide: i.vectorWidth == 256 && !format.isScalar)
+        let bits = format.isScalar ? (format.isDouble ? 64 : 32) : form.sourceWords * 64
+        guard let slot = vectorSlot(i, 0), let a = vectorSlot(i, 1),
+            let b = readWords(i, 2, bits: i.operands[2].isMemory ? bits : max(bits, 128))
+        else { return .unsupported }
+        let source = operand(b, form.sourceWords)
+        operations.append(
+            .helper(.vectorFloat, destination: slot, a: a, b: source, detail: form.detail, argument: order))
+        if !form.isWide { clearUpper(i, slot) }
+        return .lifted
+    }
+
+    /// VCVTPS2PH: half of the vector length, to a register or to memory.
+    private mutating func toHalf(_ i: DecodedInstruction) -> Outcome {
+        let form = FloatForm(.singleToHalf, .packedSingle, isWide: i.vectorWidth == 256)
+        guard let source = vectorSlot(i, 1), let control = byteImmediate(i, 2) else { return .unsupported }
+        let result = temporaries(form.resultWords)
+        operations.append(
+            .helper(.vectorFloat, destination: result, b: source, detail: form.detail, argument: Int(control)))
+        let words = registerWords(result, 2)
+        if let slot = vectorSlot(i, 0) {
+            commitWords(i, slot, words)
+            return .lifted
+        }
+        guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
+        storeWords(form.isWide ? 128 : 64, address(memory, i), words)
+        return .lifted
     }
 
     private mutating func compare(_ i: DecodedInstruction, _ width: Int, isQuiet: Bool) -> Outcome {
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
-        guard let a = vectorSlot(i, 0), let b = readVector(i, 1, bits: width) else { return .unsupported }
-        helper(.compareFloat, a: .slot(a), b: b.low, detail: width, argument: isQuiet ? 1 : 0)
+        guard let a = vectorSlot(i, 0), let b = readWords(i, 1, bits: width) else { return .unsupported }
+        helper(.compareFloat, a: .slot(a), b: b[0], detail: width, argument: isQuiet ? 1 : 0)
         flags = .none
         return .lifted
     }
 
-    private mutating func fromInteger(_ i: DecodedInstruction, isDouble: Bool) -> Outcome? {
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
-        guard let slot = vectorSlot(i, 0), let source = read(i, 1) else { return .unsupported }
-        let isLong = i.operands[1].width == 64
+    private mutating func fromInteger(_ i: DecodedInstruction, isDouble: Bool) -> Outcome {
+        let first = firstSource(i)
+        guard let slot = vectorSlot(i, 0), let a = readWords(i, first, bits: 128), let source = read(i, first + 1)
+        else { return .unsupported }
+        let isLong = i.operands[first + 1].width == 64
         let conversion: FloatConversion =
             isDouble ? (isLong ? .int64ToDouble : .int32ToDouble) : (isLong ? .int64ToSingle : .int32ToSingle)
         let result = temporary()
         helper(.convertFloat, destination: result, a: source, detail: Int(conversion.rawValue))
-        commit(slot, isDouble ? .slot(result) : insert(32, into: .slot(slot), .slot(result), at: 0))
+        let low: Value = isDouble ? .slot(result) : insert(32, into: a[0], .slot(result), at: 0)
+        commitWords(i, slot, [low, a[1]])
         return .lifted
     }
 
-    private mutating func toInteger(_ i: DecodedInstruction, isDouble: Bool, truncates: Bool) -> Outcome? {
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
-        guard let place = open(i, 0, reads: false), let source = readVector(i, 1, bits: isDouble ? 64 : 32) else {
+    private mutating func toInteger(_ i: DecodedInstruction, isDouble: Bool, truncates: Bool) -> Outcome {
+        guard let place = open(i, 0, reads: false), let source = readWords(i, 1, bits: isDouble ? 64 : 32) else {
             return .unsupported
         }
         let isLong = place.width == 64
@@ -135,64 +164,20 @@ extension BlockBuilder {
         let conversion = truncates ? FloatConversion(rawValue: plain.rawValue + 4) : plain
         guard let conversion else { return .unsupported }
         let result = temporary()
-        helper(.convertFloat, destination: result, a: source.low, detail: Int(conversion.rawValue))
+        helper(.convertFloat, destination: result, a: source[0], detail: Int(conversion.rawValue))
         write(place, .slot(result))
         return .lifted
     }
 
-    private mutating func controlWord(_ i: DecodedInstruction) -> Outcome? {
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
+    mutating func controlWord(_ i: DecodedInstruction, isLoad: Bool) -> Outcome {
         guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
-        if i.mnemonic == ZYDIS_MNEMONIC_LDMXCSR {
+        if isLoad {
             helper(.writeMXCSR, a: load(32, address(memory, i)))
         } else {
             let result = temporary()
             helper(.readMXCSR, destination: result)
             store(32, address(memory, i), .slot(result))
         }
-        return .lifted
-    }
-
-    private mutating func state(_ i: DecodedInstruction, _ kind: Helper, _ detail: Int) -> Outcome? {
-        if kind == .fxSave || kind == .fxRestore, let trap = unitTrap(context.x87) {
-            terminate(trap)
-            return .lifted
-        }
-        guard instructions.isEmpty else { return .needsOwnBlock }
-        guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
-        helper(kind, a: effectiveSum(address(memory, i)), detail: detail)
-        terminate(MicroOp(.jump, immediate: i.nextRIP))
-        return .lifted
-    }
-
-    /// The few x87 instructions of kernels and start-up code; the machine reports the rest as unsupported.
-    private mutating func liftX87(_ i: DecodedInstruction) -> Outcome? {
-        let known: Bool =
-            switch i.mnemonic {
-            case ZYDIS_MNEMONIC_FNINIT, ZYDIS_MNEMONIC_FNCLEX, ZYDIS_MNEMONIC_FNSTCW, ZYDIS_MNEMONIC_FLDCW,
-                ZYDIS_MNEMONIC_FNSTSW, ZYDIS_MNEMONIC_FWAIT, ZYDIS_MNEMONIC_EMMS, ZYDIS_MNEMONIC_FFREE,
-                ZYDIS_MNEMONIC_FILD, ZYDIS_MNEMONIC_FLD, ZYDIS_MNEMONIC_FSTP, ZYDIS_MNEMONIC_FXCH,
-                ZYDIS_MNEMONIC_FLD1, ZYDIS_MNEMONIC_FLDZ:
-                true
-            default: false
-            }
-        guard known else { return nil }
-        if i.mnemonic != ZYDIS_MNEMONIC_FWAIT, let trap = unitTrap(context.x87) {
-            terminate(trap)
-            return .lifted
-        }
-        guard instructions.isEmpty else { return .needsOwnBlock }
-        let code = Int(i.opcode) << 8 | Int(i.modRM)
-        if i.visibleCount > 0, case .memory(let memory) = i.operands[0].value {
-            helper(
-                .x87Memory, a: effectiveSum(address(memory, i)), detail: i.operands[0].width / 8, argument: code)
-        } else {
-            helper(.x87Register, argument: code)
-        }
-        terminate(MicroOp(.jump, immediate: i.nextRIP))
         return .lifted
     }
 }

@@ -11,6 +11,9 @@ extension BlockBuilder {
         if let outcome = liftBits(instruction) { return outcome }
         if let outcome = liftString(instruction) { return outcome }
         if let outcome = liftSystem(instruction) { return outcome }
+        if let outcome = liftX87(instruction) { return outcome }
+        if let outcome = liftMMX(instruction) { return outcome }
+        if let outcome = liftLegacy(instruction) { return outcome }
         if let outcome = liftVector(instruction) { return outcome }
         if let outcome = liftFloat(instruction) { return outcome }
         return .unsupported

@@ -25,6 +25,7 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_CDQ: spreadSign(32)
         case ZYDIS_MNEMONIC_CQO: spreadSign(64)
         case ZYDIS_MNEMONIC_XLAT: translateByte(i)
+        case ZYDIS_MNEMONIC_MOVDIRI: move(i)
         default: nil
         }
     }
@@ -105,12 +106,18 @@ extension BlockBuilder {
     }
 
     private mutating func push(_ i: DecodedInstruction) -> Outcome {
-        let width = i.operandWidth == 16 ? 16 : 64
+        let width = stackOperand(i)
         let value: Value
         if case .register(let register) = i.operands[0].value, register.kind == .segment {
             let selector = temporary()
             helper(.readSegment, destination: selector, detail: register.number)
             value = .slot(selector)
+            if width == 32 {
+                // Only 16 bits are stored, whatever the stack pointer moves by.
+                store(16, stackAddress(-4, byteCount: 2, isWrite: true), value)
+                moveStack(-4)
+                return .lifted
+            }
         } else {
             guard let read = read(i, 0) else { return .unsupported }
             value = read
@@ -119,52 +126,67 @@ extension BlockBuilder {
         return .lifted
     }
 
-    /// Stores below RSP and commits the new RSP.
-    mutating func pushValue(_ width: Int, _ value: Value) {
-        store(width, (.rsp, UInt64(bitPattern: Int64(-width / 8))), value)
-        commit(.rsp, binary(.subtract, 64, .slot(.rsp), .constant(UInt64(width / 8))))
-    }
-
     private mutating func pop(_ i: DecodedInstruction) -> Outcome {
-        let width = i.operandWidth == 16 ? 16 : 64
-        let value = load(width, (.rsp, 0))
-        let next = binary(.add, 64, .slot(.rsp), .constant(UInt64(width / 8)))
+        let width = stackOperand(i)
+        let value = load(width, stackAddress(0, byteCount: width / 8, isWrite: false))
         switch i.operands[0].value {
         case .register(let register) where register.kind == .segment:
             guard instructions.isEmpty else { return .needsOwnBlock }
             helper(.writeSegment, a: value, detail: register.number)
-            commit(.rsp, next)
+            moveStack(width / 8)
             terminate(MicroOp(.jump, immediate: i.nextRIP))
         case .register(let register):
             guard register.kind == .general else { return .unsupported }
-            commit(.rsp, next)
+            moveStack(width / 8)
             commitGeneral(.general(register.number), width, value)
         case .memory(var memory):
             // An address based on RSP sees the incremented value.
             if memory.base == .rsp { memory.displacement &+= UInt64(width / 8) }
             store(width, address(memory, i), value)
-            commit(.rsp, next)
+            moveStack(width / 8)
         default: return .unsupported
         }
         return .lifted
     }
 
     private mutating func leaveFrame(_ i: DecodedInstruction) -> Outcome {
-        guard i.operandWidth != 16 else { return .unsupported }
-        let value = load(64, (.rbp, 0))
-        commit(.rsp, binary(.add, 64, .slot(.rbp), .constant(8)))
-        commit(.rbp, value)
+        let width = stackOperand(i)
+        if context.mode == .long {
+            let value = load(width, (.rbp, 0))
+            commit(.rsp, binary(.add, 64, .slot(.rbp), .constant(UInt64(width / 8))))
+            commitGeneral(.rbp, width, value)
+            return .lifted
+        }
+        let bits = UInt8(context.stackWidth)
+        let place = linear(SegmentNumber.ss, zeroExtend(bits, .slot(.rbp)), byteCount: width / 8, isWrite: false)
+        let value = load(width, (materialize(place), 0))
+        commitGeneral(.rsp, Int(bits), binary(.add, bits, .slot(.rbp), .constant(UInt64(width / 8))))
+        commitGeneral(.rbp, width, value)
         return .lifted
     }
 
+    /// ENTER (Intel SDM volume 2): the frame pointer, those of the enclosing procedures, the new one, then room for the variables.
     private mutating func enterFrame(_ i: DecodedInstruction) -> Outcome {
-        guard i.operandWidth != 16, case .immediate(let size) = i.operands[0].value,
-            case .immediate(let level) = i.operands[1].value, level & 31 == 0
+        guard case .immediate(let size) = i.operands[0].value, case .immediate(let rawLevel) = i.operands[1].value
         else { return .unsupported }
-        store(64, (.rsp, UInt64(bitPattern: -8)), .slot(.rbp))
-        let frame = binary(.subtract, 64, .slot(.rsp), .constant(8))
-        commit(.rbp, frame)
-        commit(.rsp, binary(.subtract, 64, frame, .constant(size & 0xFFFF)))
+        let width = stackOperand(i)
+        let bytes = width / 8
+        let level = Int(rawLevel & 31)
+        let bits = UInt8(context.stackWidth)
+        store(width, stackAddress(-bytes, byteCount: bytes, isWrite: true), .slot(.rbp))
+        let frame = binary(.subtract, bits, .slot(.rsp), .constant(UInt64(bytes)))
+        if level > 0 {
+            for index in stride(from: 1, to: level, by: 1) {
+                let outer = binary(.subtract, bits, .slot(.rbp), .constant(UInt64(index * bytes)))
+                let place = linear(SegmentNumber.ss, outer, byteCount: bytes, isWrite: false)
+                let value = load(width, (materialize(place), 0))
+                store(width, stackAddress(-bytes * (index + 1), byteCount: bytes, isWrite: true), value)
+            }
+            store(width, stackAddress(-bytes * (level + 1), byteCount: bytes, isWrite: true), frame)
+        }
+        commitGeneral(.rbp, width, frame)
+        let room = UInt64(level * bytes) + size & 0xFFFF
+        commitGeneral(.rsp, Int(bits), binary(.subtract, bits, frame, .constant(room)))
         return .lifted
     }
 
@@ -180,10 +202,10 @@ extension BlockBuilder {
     }
 
     private mutating func translateByte(_ i: DecodedInstruction) -> Outcome {
-        var sum = binary(.add, 64, .slot(.rbx), zeroExtend(8, .slot(.rax)))
-        if i.addressWidth != 64 { sum = zeroExtend(UInt8(i.addressWidth), sum) }
-        if let segment = i.segmentOverride { sum = binary(.add, 64, sum, .slot(segment)) }
-        commitGeneral(.rax, 8, load(8, (materialize(sum), 0)))
+        let sum = binary(.add, 64, .slot(.rbx), zeroExtend(8, .slot(.rax)))
+        let offset = zeroExtend(UInt8(i.addressWidth), sum)
+        let place = linear(Self.dataSegment(i), offset, byteCount: 1, isWrite: false)
+        commitGeneral(.rax, 8, load(8, (materialize(place), 0)))
         return .lifted
     }
 }

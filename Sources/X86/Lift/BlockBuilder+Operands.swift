@@ -4,6 +4,12 @@ extension BlockBuilder {
     mutating func address(_ memory: MemoryOperand, _ instruction: DecodedInstruction) -> (
         slot: Slot, displacement: UInt64
     ) {
+        if context.mode != .long {
+            let offset = effectiveAddress(memory, instruction)
+            let place = linear(
+                memory.segment, offset, byteCount: memory.byteCount, isWrite: memory.isWritten)
+            return (materialize(place), 0)
+        }
         if instruction.addressWidth != 64 {
             let effective = effectiveAddress(memory, instruction)
             guard let segment = memory.segmentBase else { return (materialize(effective), 0) }

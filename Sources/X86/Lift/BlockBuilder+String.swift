@@ -1,6 +1,6 @@
 import CZydis
 
-// MOVS, STOS, LODS, SCAS, CMPS. With a repeat prefix: one iteration, then back to the same instruction
+// MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS. With a repeat prefix: one iteration, then back to the same instruction
 extension BlockBuilder {
     private enum StringKind {
         case move
@@ -8,6 +8,8 @@ extension BlockBuilder {
         case load
         case scan
         case compare
+        case input
+        case output
     }
 
     private static let stringKinds: [ZydisMnemonic: (StringKind, Int)] = [
@@ -18,6 +20,8 @@ extension BlockBuilder {
         ZYDIS_MNEMONIC_SCASB: (.scan, 8), ZYDIS_MNEMONIC_SCASW: (.scan, 16), ZYDIS_MNEMONIC_SCASD: (.scan, 32),
         ZYDIS_MNEMONIC_SCASQ: (.scan, 64), ZYDIS_MNEMONIC_CMPSB: (.compare, 8), ZYDIS_MNEMONIC_CMPSW: (.compare, 16),
         ZYDIS_MNEMONIC_CMPSD: (.compare, 32), ZYDIS_MNEMONIC_CMPSQ: (.compare, 64),
+        ZYDIS_MNEMONIC_INSB: (.input, 8), ZYDIS_MNEMONIC_INSW: (.input, 16), ZYDIS_MNEMONIC_INSD: (.input, 32),
+        ZYDIS_MNEMONIC_OUTSB: (.output, 8), ZYDIS_MNEMONIC_OUTSW: (.output, 16), ZYDIS_MNEMONIC_OUTSD: (.output, 32),
     ]
 
     mutating func liftString(_ i: DecodedInstruction) -> Outcome? {
@@ -26,6 +30,7 @@ extension BlockBuilder {
             return nil
         }
         let addressBits = UInt8(i.addressWidth)
+        if kind == .input || kind == .output, !instructions.isEmpty { return .needsOwnBlock }
         // ZYDIS_ATTRIB_HAS_REP, HAS_REPE, HAS_REPNE.
         let isRepeated = i.has(1 << 28) || i.has(1 << 29) || i.has(1 << 30)
         if isRepeated {
@@ -49,15 +54,19 @@ extension BlockBuilder {
             } else {
                 terminate(MicroOp(.jump, immediate: i.rip))
             }
+        } else if kind == .input || kind == .output {
+            terminate(MicroOp(.jump, immediate: i.nextRIP))
         }
         return .lifted
     }
 
-    /// Address of the element at RSI (with its segment) or RDI.
-    private mutating func element(_ register: Slot, _ i: DecodedInstruction) -> (slot: Slot, displacement: UInt64) {
-        var value = zeroExtend(UInt8(i.addressWidth), .slot(register))
-        if register == .rsi, let segment = i.segmentOverride { value = binary(.add, 64, value, .slot(segment)) }
-        return (materialize(value), 0)
+    /// Address of the element at RSI (with its segment) or at ES:RDI.
+    private mutating func element(
+        _ register: Slot, _ i: DecodedInstruction, _ width: Int, isWrite: Bool = false
+    ) -> (slot: Slot, displacement: UInt64) {
+        implicitAddress(
+            register, i, segment: register == .rsi ? Self.dataSegment(i) : SegmentNumber.es, byteCount: width / 8,
+            isWrite: isWrite)
     }
 
     private mutating func advance(_ register: Slot, _ step: Value, _ i: DecodedInstruction) {
@@ -68,26 +77,39 @@ extension BlockBuilder {
         let bits = UInt8(width)
         switch kind {
         case .move:
-            let value = load(width, element(.rsi, i))
-            store(width, element(.rdi, i), value)
+            let value = load(width, element(.rsi, i, width))
+            store(width, element(.rdi, i, width, isWrite: true), value)
             advance(.rsi, step, i)
             advance(.rdi, step, i)
         case .store:
-            store(width, element(.rdi, i), .slot(.rax))
+            store(width, element(.rdi, i, width, isWrite: true), .slot(.rax))
             advance(.rdi, step, i)
         case .load:
-            commitGeneral(.rax, width, load(width, element(.rsi, i)))
+            commitGeneral(.rax, width, load(width, element(.rsi, i, width)))
             advance(.rsi, step, i)
         case .scan:
-            let b = load(width, element(.rdi, i))
+            let b = load(width, element(.rdi, i, width))
             setSubtractFlags(bits, .slot(.rax), b, binary(.subtract, bits, .slot(.rax), b), withBorrow: false)
             advance(.rdi, step, i)
         case .compare:
-            let a = load(width, element(.rsi, i))
-            let b = load(width, element(.rdi, i))
+            let a = load(width, element(.rsi, i, width))
+            let b = load(width, element(.rdi, i, width))
             setSubtractFlags(bits, a, b, binary(.subtract, bits, a, b), withBorrow: false)
             advance(.rsi, step, i)
             advance(.rdi, step, i)
+        case .input:
+            // The destination is checked before the port is read.
+            let place = element(.rdi, i, width, isWrite: true)
+            helper(.checkPort, a: zeroExtend(16, .slot(.rdx)), detail: width)
+            _ = load(width, place, forStore: true)
+            let value = temporary()
+            helper(.input, destination: value, a: zeroExtend(16, .slot(.rdx)), detail: width)
+            store(width, place, .slot(value))
+            advance(.rdi, step, i)
+        case .output:
+            let value = load(width, element(.rsi, i, width))
+            helper(.output, a: zeroExtend(16, .slot(.rdx)), b: value, detail: width)
+            advance(.rsi, step, i)
         }
     }
 }

@@ -18,7 +18,26 @@ extension BlockBuilder {
         case ZYDIS_MNEMONIC_CLAC: return alone(i, .clearAccessCheck)
         case ZYDIS_MNEMONIC_STAC: return alone(i, .setAccessCheck)
         case ZYDIS_MNEMONIC_SWAPGS: return alone(i, .swapGS)
-        case ZYDIS_MNEMONIC_MONITOR, ZYDIS_MNEMONIC_MWAIT: return alone(i, .monitor)
+        case ZYDIS_MNEMONIC_MONITOR: return monitor(i)
+        case ZYDIS_MNEMONIC_MONITORX, ZYDIS_MNEMONIC_UMONITOR:
+            // For every level: the access is checked like a load of one byte.
+            var register = Slot.rax
+            if i.mnemonic == ZYDIS_MNEMONIC_UMONITOR, case .register(let operand) = i.operands[0].value {
+                register = .general(operand.number)
+            }
+            _ = load(8, implicitAddress(register, i, segment: Self.dataSegment(i), byteCount: 1, isWrite: false))
+            return .lifted
+        case ZYDIS_MNEMONIC_MWAITX: return .lifted
+        case ZYDIS_MNEMONIC_TPAUSE, ZYDIS_MNEMONIC_UMWAIT:
+            // The wait ends at once, not for its time limit: CF = 0.
+            for flag in Slot.arithmeticFlags { setFlag(flag, .zero) }
+            pendingFlags = FlagSource.none
+            return .lifted
+        case ZYDIS_MNEMONIC_MWAIT: return alone(i, .monitorWait)
+        case ZYDIS_MNEMONIC_RDPMC: return alone(i, .readPerformanceCounter)
+        case ZYDIS_MNEMONIC_VMCALL, ZYDIS_MNEMONIC_VMMCALL: return alone(i, .hypervisorCall)
+        case ZYDIS_MNEMONIC_SYSENTER: return transfer(i, .systemEnter, detail: i.operandWidth)
+        case ZYDIS_MNEMONIC_SYSEXIT: return transfer(i, .systemExit, detail: i.operandWidth)
         case ZYDIS_MNEMONIC_RDPKRU: return alone(i, .readProtectionKeys)
         case ZYDIS_MNEMONIC_WRPKRU: return alone(i, .writeProtectionKeys)
         case ZYDIS_MNEMONIC_SYSCALL: return transfer(i, .systemCall, detail: i.length)
@@ -31,8 +50,8 @@ extension BlockBuilder {
             helper(.writeBackCaches)
             terminate(MicroOp(.halt))
             return .lifted
-        case ZYDIS_MNEMONIC_PUSHFQ, ZYDIS_MNEMONIC_PUSHF: return pushFlags(i)
-        case ZYDIS_MNEMONIC_POPFQ, ZYDIS_MNEMONIC_POPF: return popFlags(i)
+        case ZYDIS_MNEMONIC_PUSHFQ, ZYDIS_MNEMONIC_PUSHF, ZYDIS_MNEMONIC_PUSHFD: return pushFlags(i)
+        case ZYDIS_MNEMONIC_POPFQ, ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFD: return popFlags(i)
         case ZYDIS_MNEMONIC_RDFSBASE: return readBase(i, .fsBase)
         case ZYDIS_MNEMONIC_RDGSBASE: return readBase(i, .gsBase)
         case ZYDIS_MNEMONIC_WRFSBASE: return writeBase(i, .fsBase)
@@ -82,7 +101,7 @@ extension BlockBuilder {
     }
 
     private mutating func pushFlags(_ i: DecodedInstruction) -> Outcome {
-        let width = i.operandWidth == 16 ? 16 : 64
+        let width = stackOperand(i)
         let system = temporary()
         helper(.readSystemFlags, destination: system)
         var value = binary(.or, 64, .slot(system), lowFlags())
@@ -94,11 +113,11 @@ extension BlockBuilder {
 
     private mutating func popFlags(_ i: DecodedInstruction) -> Outcome {
         guard instructions.isEmpty else { return .needsOwnBlock }
-        let width = i.operandWidth == 16 ? 16 : 64
-        let value = load(width, (.rsp, 0))
+        let width = stackOperand(i)
+        let value = load(width, stackAddress(0, byteCount: width / 8, isWrite: false))
         helper(
             .writeSystemFlags, a: binary(.and, 64, value, .constant(~RFlags.inSlots)), detail: width)
-        commit(.rsp, binary(.add, 64, .slot(.rsp), .constant(UInt64(width / 8))))
+        moveStack(width / 8)
         setFlags(from: value, all: true)
         return finish(i)
     }
@@ -150,7 +169,8 @@ extension BlockBuilder {
     private mutating func withAddress(_ i: DecodedInstruction, _ kind: Helper) -> Outcome {
         guard instructions.isEmpty else { return .needsOwnBlock }
         guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
-        helper(kind, a: effectiveSum(address(memory, i)))
+        let width = context.mode == .long ? 64 : i.operandWidth
+        helper(kind, a: effectiveSum(address(memory, i)), detail: width)
         return finish(i)
     }
 
@@ -173,7 +193,7 @@ extension BlockBuilder {
     private mutating func invalidateContext(_ i: DecodedInstruction) -> Outcome {
         guard instructions.isEmpty else { return .needsOwnBlock }
         guard let kind = read(i, 0), case .memory(let memory) = i.operands[1].value else { return .unsupported }
-        helper(.invalidateContext, a: kind, b: effectiveSum(address(memory, i)))
+        helper(.invalidateContext, a: zeroExtend(UInt8(i.operands[0].width), kind), b: effectiveSum(address(memory, i)))
         return finish(i)
     }
 
@@ -184,8 +204,8 @@ extension BlockBuilder {
             guard let source = read(i, 1) else { return .unsupported }
             switch target.kind {
             case .segment: helper(.writeSegment, a: zeroExtend(16, source), detail: target.number)
-            case .control: helper(.writeControl, a: source, detail: target.number)
-            case .debug: helper(.writeDebug, a: source, detail: target.number)
+            case .control: helper(.writeControl, a: whole(source), detail: target.number)
+            case .debug: helper(.writeDebug, a: whole(source), detail: target.number)
             default: return .unsupported
             }
             return finish(i)
@@ -197,6 +217,16 @@ extension BlockBuilder {
         case .debug: return value(i, .readDebug, detail: source.number)
         default: return .unsupported
         }
+    }
+
+    /// A general register as wide as the mode has them.
+    private mutating func whole(_ value: Value) -> Value { context.mode == .long ? value : zeroExtend(32, value) }
+
+    private mutating func monitor(_ i: DecodedInstruction) -> Outcome {
+        guard instructions.isEmpty else { return .needsOwnBlock }
+        let place = implicitAddress(.rax, i, segment: Self.dataSegment(i), byteCount: 1, isWrite: false)
+        helper(.monitor, a: .slot(place.slot))
+        return finish(i)
     }
 
     private mutating func input(_ i: DecodedInstruction) -> Outcome {

@@ -1,25 +1,48 @@
 import CZydis
 
-// SSE integer instructions on XMM registers. MMX forms are not lifted. Misaligned 16-byte operands do not fault
+// SSE and AVX instructions on XMM and YMM registers: dispatch and lane-wise operations.
+//
+// One lifting serves the legacy and the VEX form of an instruction. A 128- or 256-bit value is a list of two or four 64-bit words. A
+// legacy instruction writes bits 0-127 and keeps the rest of the YMM register; a VEX instruction clears what it does not write
 extension BlockBuilder {
-    /// A 128-bit value as two halves.
-    struct Vector {
-        var low: Value
-        var high: Value
+    mutating func liftVector(_ i: DecodedInstruction) -> Outcome? {
+        switch i.encoding {
+        case ZYDIS_INSTRUCTION_ENCODING_LEGACY:
+            guard i.operands.prefix(i.visibleCount).contains(where: \.isVector) || Self.convertsMemory(i.mnemonic)
+            else {
+                return nil
+            }
+            if let trap = unitTrap(context.vector) { return trapped(trap) }
+        case ZYDIS_INSTRUCTION_ENCODING_VEX:
+            if let trap = unitTrap(context.avx) { return trapped(trap) }
+        case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+            guard !context.hasWideVectors else { return .unsupported }
+            return trapped(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
+        default: return nil
+        }
+        let name = Self.legacyName(i)
+        if let (operation, width) = Self.laneOperations[name] { return lanewise(i, operation, width) }
+        if let (operation, width) = Self.shiftOperations[name] { return laneShift(i, operation, width) }
+        if let outcome = liftVectorMove(i, name) { return outcome }
+        if let outcome = liftShuffle(i, name) { return outcome }
+        if let outcome = liftPermutation(i, name) { return outcome }
+        if let outcome = liftCompound(i, name) { return outcome }
+        if let outcome = liftVectorHelper(i, name) { return outcome }
+        return liftVectorFloat(i, name)
     }
 
-    mutating func liftVector(_ i: DecodedInstruction) -> Outcome? {
-        guard i.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY,
-            i.operands.prefix(i.visibleCount).contains(where: \.isXMM)
-        else { return nil }
-        if let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
+    /// Instructions that may name no vector register: from memory to a general one.
+    private static func convertsMemory(_ name: ZydisMnemonic) -> Bool {
+        switch name {
+        case ZYDIS_MNEMONIC_CVTSS2SI, ZYDIS_MNEMONIC_CVTTSS2SI, ZYDIS_MNEMONIC_CVTSD2SI, ZYDIS_MNEMONIC_CVTTSD2SI:
+            true
+        default: false
         }
-        if let (operation, width) = Self.laneOperations[i.mnemonic] { return lanewise(i, operation, width) }
-        if let (operation, width) = Self.shiftOperations[i.mnemonic] { return laneShift(i, operation, width) }
-        if let outcome = liftVectorMove(i) { return outcome }
-        return liftShuffle(i)
+    }
+
+    mutating func trapped(_ trap: MicroOp) -> Outcome {
+        terminate(trap)
+        return .lifted
     }
 
     /// What an instruction of a unit that is switched off does instead.
@@ -31,97 +54,46 @@ extension BlockBuilder {
         }
     }
 
-    static let laneOperations: [ZydisMnemonic: (Operation, UInt8)] = [
-        ZYDIS_MNEMONIC_PXOR: (.xor, 64), ZYDIS_MNEMONIC_XORPS: (.xor, 64), ZYDIS_MNEMONIC_XORPD: (.xor, 64),
-        ZYDIS_MNEMONIC_PAND: (.and, 64), ZYDIS_MNEMONIC_ANDPS: (.and, 64), ZYDIS_MNEMONIC_ANDPD: (.and, 64),
-        ZYDIS_MNEMONIC_POR: (.or, 64), ZYDIS_MNEMONIC_ORPS: (.or, 64), ZYDIS_MNEMONIC_ORPD: (.or, 64),
-        ZYDIS_MNEMONIC_PADDB: (.laneAdd, 8), ZYDIS_MNEMONIC_PADDW: (.laneAdd, 16),
-        ZYDIS_MNEMONIC_PADDD: (.laneAdd, 32), ZYDIS_MNEMONIC_PADDQ: (.add, 64),
-        ZYDIS_MNEMONIC_PSUBB: (.laneSubtract, 8), ZYDIS_MNEMONIC_PSUBW: (.laneSubtract, 16),
-        ZYDIS_MNEMONIC_PSUBD: (.laneSubtract, 32), ZYDIS_MNEMONIC_PSUBQ: (.subtract, 64),
-        ZYDIS_MNEMONIC_PADDUSB: (.laneAddSaturateUnsigned, 8),
-        ZYDIS_MNEMONIC_PADDUSW: (.laneAddSaturateUnsigned, 16),
-        ZYDIS_MNEMONIC_PADDSB: (.laneAddSaturateSigned, 8), ZYDIS_MNEMONIC_PADDSW: (.laneAddSaturateSigned, 16),
-        ZYDIS_MNEMONIC_PSUBUSB: (.laneSubtractSaturateUnsigned, 8),
-        ZYDIS_MNEMONIC_PSUBUSW: (.laneSubtractSaturateUnsigned, 16),
-        ZYDIS_MNEMONIC_PSUBSB: (.laneSubtractSaturateSigned, 8),
-        ZYDIS_MNEMONIC_PSUBSW: (.laneSubtractSaturateSigned, 16), ZYDIS_MNEMONIC_PCMPEQB: (.laneEqual, 8),
-        ZYDIS_MNEMONIC_PCMPEQW: (.laneEqual, 16), ZYDIS_MNEMONIC_PCMPEQD: (.laneEqual, 32),
-        ZYDIS_MNEMONIC_PCMPEQQ: (.laneEqual, 64), ZYDIS_MNEMONIC_PCMPGTB: (.laneGreaterSigned, 8),
-        ZYDIS_MNEMONIC_PCMPGTW: (.laneGreaterSigned, 16), ZYDIS_MNEMONIC_PCMPGTD: (.laneGreaterSigned, 32),
-        ZYDIS_MNEMONIC_PCMPGTQ: (.laneGreaterSigned, 64), ZYDIS_MNEMONIC_PMINUB: (.laneMinimumUnsigned, 8),
-        ZYDIS_MNEMONIC_PMINUW: (.laneMinimumUnsigned, 16), ZYDIS_MNEMONIC_PMINUD: (.laneMinimumUnsigned, 32),
-        ZYDIS_MNEMONIC_PMAXUB: (.laneMaximumUnsigned, 8), ZYDIS_MNEMONIC_PMAXUW: (.laneMaximumUnsigned, 16),
-        ZYDIS_MNEMONIC_PMAXUD: (.laneMaximumUnsigned, 32), ZYDIS_MNEMONIC_PMINSB: (.laneMinimumSigned, 8),
-        ZYDIS_MNEMONIC_PMINSW: (.laneMinimumSigned, 16), ZYDIS_MNEMONIC_PMINSD: (.laneMinimumSigned, 32),
-        ZYDIS_MNEMONIC_PMAXSB: (.laneMaximumSigned, 8), ZYDIS_MNEMONIC_PMAXSW: (.laneMaximumSigned, 16),
-        ZYDIS_MNEMONIC_PMAXSD: (.laneMaximumSigned, 32), ZYDIS_MNEMONIC_PAVGB: (.laneAverage, 8),
-        ZYDIS_MNEMONIC_PAVGW: (.laneAverage, 16), ZYDIS_MNEMONIC_PMULLW: (.laneMultiply, 16),
-        ZYDIS_MNEMONIC_PMULLD: (.laneMultiply, 32), ZYDIS_MNEMONIC_PMULHW: (.laneMultiplyHighSigned, 16),
-        ZYDIS_MNEMONIC_PMULHUW: (.laneMultiplyHighUnsigned, 16), ZYDIS_MNEMONIC_PMADDWD: (.laneMultiplyAdd, 16),
-        ZYDIS_MNEMONIC_PSADBW: (.sumAbsoluteDifferences, 8),
-    ]
+    /// VPADDB is PADDB to the liftings: the legacy mnemonic of every VEX mnemonic that is "v" and a legacy one.
+    private static let legacyNames: [ZydisMnemonic: ZydisMnemonic] = {
+        let all = allMnemonics
+        let byName = Dictionary(all.map { ($0.name, $0.mnemonic) }, uniquingKeysWith: { first, _ in first })
+        var result: [ZydisMnemonic: ZydisMnemonic] = [:]
+        for (mnemonic, name) in all where name.hasPrefix("v") {
+            if let legacy = byName[String(name.dropFirst())] { result[mnemonic] = legacy }
+        }
+        return result
+    }()
 
-    static let shiftOperations: [ZydisMnemonic: (Operation, UInt8)] = [
-        ZYDIS_MNEMONIC_PSLLW: (.laneShiftLeft, 16), ZYDIS_MNEMONIC_PSLLD: (.laneShiftLeft, 32),
-        ZYDIS_MNEMONIC_PSLLQ: (.shiftLeft, 64), ZYDIS_MNEMONIC_PSRLW: (.laneShiftRight, 16),
-        ZYDIS_MNEMONIC_PSRLD: (.laneShiftRight, 32), ZYDIS_MNEMONIC_PSRLQ: (.shiftRight, 64),
-        ZYDIS_MNEMONIC_PSRAW: (.laneShiftRightArithmetic, 16),
-        ZYDIS_MNEMONIC_PSRAD: (.laneShiftRightArithmetic, 32),
-    ]
-
-    /// Reads an XMM register or memory; memory of fewer bits is zero-extended.
-    mutating func readVector(_ i: DecodedInstruction, _ index: Int, bits: Int = 128) -> Vector? {
-        guard index < i.operands.count else { return nil }
-        switch i.operands[index].value {
-        case .register(let register):
-            guard register.kind == .xmm else { return nil }
-            let slot = Slot.xmm(register.number)
-            return Vector(low: .slot(slot), high: .slot(slot.high))
-        case .memory(let memory):
-            let value = load(bits, address(memory, i))
-            guard bits == 128, case .slot(let slot) = value else { return Vector(low: value, high: .zero) }
-            return Vector(low: value, high: .slot(slot.high))
-        default: return nil
+    /// Every mnemonic with its name in lower case.
+    static var allMnemonics: [(mnemonic: ZydisMnemonic, name: String)] {
+        (0...ZYDIS_MNEMONIC_MAX_VALUE.rawValue).compactMap { raw in
+            let mnemonic = ZydisMnemonic(raw)
+            return ZydisMnemonicGetString(mnemonic).map { (mnemonic, String(cString: $0)) }
         }
     }
 
-    func vectorSlot(_ i: DecodedInstruction, _ index: Int) -> Slot? {
-        guard index < i.operands.count, case .register(let register) = i.operands[index].value,
-            register.kind == .xmm
-        else { return nil }
-        return .xmm(register.number)
-    }
-
-    mutating func commitVector(_ slot: Slot, _ vector: Vector) {
-        commit(slot, vector.low)
-        commit(slot.high, vector.high)
+    /// The mnemonic by which the liftings know the instruction.
+    private static func legacyName(_ i: DecodedInstruction) -> ZydisMnemonic {
+        i.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX ? legacyNames[i.mnemonic] ?? i.mnemonic : i.mnemonic
     }
 
     private mutating func lanewise(_ i: DecodedInstruction, _ operation: Operation, _ width: UInt8) -> Outcome {
-        guard let slot = vectorSlot(i, 0), let b = readVector(i, 1) else { return .unsupported }
-        commitVector(
-            slot,
-            Vector(
-                low: binary(operation, width, .slot(slot), b.low),
-                high: binary(operation, width, .slot(slot.high), b.high)))
-        return .lifted
+        dyadic(i) { $0.binary(operation, width, $1, $2) }
     }
 
+    /// The count is an immediate or the low word of the second source.
     private mutating func laneShift(_ i: DecodedInstruction, _ operation: Operation, _ width: UInt8) -> Outcome {
-        guard let slot = vectorSlot(i, 0) else { return .unsupported }
+        let first = firstSource(i)
+        guard let slot = vectorSlot(i, 0), let a = readWords(i, first) else { return .unsupported }
         let count: Value
-        if case .immediate(let constant) = i.operands[1].value {
-            count = .constant(constant & 0xFF)
+        if let constant = byteImmediate(i, first + 1) {
+            count = .constant(constant)
         } else {
-            guard let source = readVector(i, 1) else { return .unsupported }
-            count = source.low
+            guard let source = readWords(i, first + 1, bits: 128) else { return .unsupported }
+            count = source[0]
         }
-        commitVector(
-            slot,
-            Vector(
-                low: binary(operation, width, .slot(slot), count),
-                high: binary(operation, width, .slot(slot.high), count)))
+        commitWords(i, slot, a.map { binary(operation, width, $0, count) })
         return .lifted
     }
 }

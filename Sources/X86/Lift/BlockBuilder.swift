@@ -55,7 +55,7 @@ struct BlockBuilder {
         var offset = 0
         var ended = false
         while !ended {
-            let here = rip &+ UInt64(offset)
+            let here = (rip &+ UInt64(offset)) & context.pointerMask
             if instructions.count >= maximumInstructions || Int(nextTemporary) > Slot.count - 200 {
                 operations.append(MicroOp(.jump, immediate: here))
                 break
@@ -76,6 +76,11 @@ struct BlockBuilder {
             case .invalid:
                 instructions.append(InstructionRecord(rip: here, firstOperation: firstOperation, length: 1))
                 operations.append(MicroOp(.raise, immediate: UInt64(ExceptionVector.invalidOpcode.rawValue)))
+                ended = true
+            case .tooLong:
+                instructions.append(InstructionRecord(rip: here, firstOperation: firstOperation, length: 1))
+                operations.append(
+                    MicroOp(.raise, immediate: UInt64(ExceptionVector.generalProtection.rawValue) | 0x100))
                 ended = true
             case .instruction(let instruction):
                 switch liftOne(instruction) {

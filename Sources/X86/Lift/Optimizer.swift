@@ -32,7 +32,9 @@ struct Optimizer {
 
     private static func forEachDestination(_ operation: MicroOp, _ body: (Int) -> Void) {
         switch operation.operation {
-        case .store, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported, .halt: break
+        case .store, .requireAligned, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported,
+            .halt:
+            break
         case .helper: for slot in operation.helperEffects.writes { body(Int(slot.rawValue)) }
         default:
             body(Int(operation.destination.rawValue))
@@ -88,6 +90,7 @@ struct Optimizer {
             guard source >= 0, keep[source], isFitting(operations[source], move) else { continue }
             let target = Int(move.destination.rawValue)
             let isWide = move.width == 128
+            guard !isWide || uses[Int(move.a.rawValue) + 1] == 1 else { continue }
             var isFree = true
             for between in (source + 1)..<index where keep[between] {
                 let other = operations[between]

@@ -60,7 +60,7 @@ import Testing
 
     @Test func registersAndWidths() throws {
         var cases: [Case] = []
-        let operations: [(HostArithmetic, String)] = [
+        let operations: [(HostALUOperation, String)] = [
             (.add, "add"), (.or, "or"), (.addCarry, "adc"), (.subtractBorrow, "sbb"), (.and, "and"),
             (.subtract, "sub"), (.xor, "xor"), (.compare, "cmp"),
         ]

@@ -4,8 +4,8 @@ import Testing
 /// GNU as through gcc: Intel syntax in, bytes out.
 enum Assembler {
     /// The bytes of each line, assembled separately (lines must not refer to each other).
-    static func assemble(_ lines: [String]) throws -> [[UInt8]] {
-        var text = ".intel_syntax noprefix\n.text\n"
+    static func assemble(_ lines: [String], bits: Int = 64) throws -> [[UInt8]] {
+        var text = ".code\(bits)\n.intel_syntax noprefix\n.text\n"
         for line in lines {
             text += "1: \(line)\n2:\n.section .lengths,\"a\"\n.byte 2b-1b\n.text\n"
         }

@@ -17,6 +17,12 @@ struct InstructionForm {
         case float
         /// As `float`, with RBX pointing into the data area.
         case floatMemory
+        /// R12 points to the data area, which begins with an x87 state; RBX to a memory operand.
+        case x87
+        /// The memory operand is a valid packed decimal number.
+        case x87Decimal
+        /// ST0 and ST1 are in the range that the named instruction is defined for; results may differ by one unit in the last place.
+        case x87Transcendental(String)
     }
 
     var assembly: String

@@ -13,6 +13,8 @@ struct LongModeGuest {
 
     static let kernelCode: UInt16 = 0x10
     static let kernelData: UInt16 = 0x18
+    /// 32-bit code of level 3.
+    static let compatibilityCode: UInt16 = 0x23
     static let userData: UInt16 = 0x2B
     static let userCode: UInt16 = 0x33
     static let taskSelector: UInt16 = 0x40
@@ -41,6 +43,7 @@ struct LongModeGuest {
             selector: Self.taskSelector, base: Self.taskSegment, limit: 0x67, attributes: 0x8B00)
         put(Self.globalTable + 0x10, 0x00AF_9A00_0000_FFFF)
         put(Self.globalTable + 0x18, 0x00CF_9200_0000_FFFF)
+        put(Self.globalTable + 0x20, 0x00CF_FA00_0000_FFFF)
         put(Self.globalTable + 0x28, 0x00CF_F200_0000_FFFF)
         put(Self.globalTable + 0x30, 0x00AF_FA00_0000_FFFF)
         put(Self.globalTable + 0x40, 0x0000_8900_0000_0067 | Self.taskSegment << 16)

@@ -20,7 +20,7 @@ final class NativeRunner {
     static let dataMiddle = data + 0x800
     private static let length = 0x8000
 
-    private let base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer
     /// Where the code under test begins: the same for every run of one prologue.
     static let codeStart = codePage + 0x200
 
@@ -42,7 +42,7 @@ final class NativeRunner {
         set { write(newValue, at: 0x4000) }
     }
 
-    private func word(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
+    func word(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
         (base + 0x1000 + offset).assumingMemoryBound(to: UInt64.self)
     }
 
@@ -61,14 +61,14 @@ final class NativeRunner {
         return result
     }
 
-    private func write(_ bytes: [UInt8], at offset: Int) {
+    func write(_ bytes: [UInt8], at offset: Int) {
         bytes.withUnsafeBytes { buffer in
             if let source = buffer.baseAddress { (base + offset).copyMemory(from: source, byteCount: buffer.count) }
         }
     }
 
-    private func bytes32(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
-    private func bytes64(_ value: UInt64) -> [UInt8] {
+    func bytes32(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
+    func bytes64(_ value: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: value >> UInt64($0 * 8)) }
     }
 

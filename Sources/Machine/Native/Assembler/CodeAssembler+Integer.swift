@@ -77,7 +77,7 @@ extension CodeAssembler {
     }
 
     mutating func arithmetic(
-        _ operation: HostArithmetic, _ to: HostRegister, _ from: HostRegister, _ width: Width = 64
+        _ operation: HostALUOperation, _ to: HostRegister, _ from: HostRegister, _ width: Width = 64
     ) {
         encode(
             UInt32(operation.rawValue) << 3 | (width == 8 ? 0 : 1), reg: from.number, rm: to.number, wide: width == 64,
@@ -85,7 +85,7 @@ extension CodeAssembler {
     }
 
     mutating func arithmetic(
-        _ operation: HostArithmetic, _ to: HostRegister, _ from: HostAddress, _ width: Width = 64
+        _ operation: HostALUOperation, _ to: HostRegister, _ from: HostAddress, _ width: Width = 64
     ) {
         encode(
             UInt32(operation.rawValue) << 3 | (width == 8 ? 2 : 3), reg: to.number, from, wide: width == 64,
@@ -94,7 +94,7 @@ extension CodeAssembler {
 
     /// `constant` must fit into 32 bits with sign for a width of 64.
     mutating func arithmetic(
-        _ operation: HostArithmetic, _ to: HostRegister, constant: UInt64, _ width: Width = 64
+        _ operation: HostALUOperation, _ to: HostRegister, constant: UInt64, _ width: Width = 64
     ) {
         let isShort = width != 8 && Self.fits8(constant, width)
         encode(
@@ -105,7 +105,7 @@ extension CodeAssembler {
 
     /// An operation on memory, 32 bits with sign for a width of 64.
     mutating func arithmetic(
-        _ operation: HostArithmetic, _ to: HostAddress, constant: UInt64, _ width: Width = 64
+        _ operation: HostALUOperation, _ to: HostAddress, constant: UInt64, _ width: Width = 64
     ) {
         let isShort = width != 8 && Self.fits8(constant, width)
         encode(
@@ -116,7 +116,7 @@ extension CodeAssembler {
 
     /// CMP of 32 bits in memory with a constant that always has four bytes, which end the instruction.
     mutating func compare(_ memory: HostAddress, patchable constant: UInt32) {
-        encode(0x81, reg: HostArithmetic.compare.rawValue, memory)
+        encode(0x81, reg: HostALUOperation.compare.rawValue, memory)
         double(constant)
     }
 

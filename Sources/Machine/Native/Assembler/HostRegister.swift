@@ -63,7 +63,7 @@ enum HostCondition: UInt8, Sendable {
 }
 
 /// The eight operations that share one encoding pattern; the raw value is the ModRM extension of the immediate forms.
-enum HostArithmetic: UInt8, Sendable {
+enum HostALUOperation: UInt8, Sendable {
     case add = 0
     case or = 1
     case addCarry = 2

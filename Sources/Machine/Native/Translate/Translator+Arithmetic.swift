@@ -2,7 +2,7 @@ import X86
 
 // Sums, logic, products, shifts
 extension Translator {
-    private static let hostOperations: [Operation: HostArithmetic] = [
+    private static let hostOperations: [Operation: HostALUOperation] = [
         .add: .add, .subtract: .subtract, .and: .and, .or: .or, .xor: .xor,
     ]
 

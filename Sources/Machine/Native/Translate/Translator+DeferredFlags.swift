@@ -36,7 +36,7 @@ extension Translator {
             }
             if written != 0, op.mayFault || op.operation == .branch || op.operation.isTerminator { break }
             if op.operation.isTerminator { return }
-            if op.operation == .store || op.operation == .branch { continue }
+            if op.operation == .store || op.operation == .requireAligned || op.operation == .branch { continue }
             let bit = FlagBits.bit(Int(op.destination.rawValue))
             if bit != 0 {
                 if written == 0 { killStart = index }
@@ -288,7 +288,7 @@ extension Translator {
         }
     }
 
-    private func apply(_ operation: HostArithmetic, _ to: HostRegister, _ from: FlagWriteBack.Place, _ width: UInt8) {
+    private func apply(_ operation: HostALUOperation, _ to: HostRegister, _ from: FlagWriteBack.Place, _ width: UInt8) {
         switch from {
         case .constant(let value):
             if width == 64, !CodeAssembler.fits32(value) {

@@ -1,0 +1,161 @@
+import PCDevices
+import VMState
+import X86
+
+extension Machine {
+    /// The machine of a snapshot, ready to run.
+    ///
+    /// - Parameters:
+    ///   - stream: device sections and memory map.
+    ///   - base: its memory.
+    ///   - disks: contents of the block devices, in the order of their slots.
+    package convenience init(
+        _ stream: MigrationStream, base: BaseMemory, disks: [any BlockStorage] = [],
+        options: MachineOptions = MachineOptions(), blocks: BlockCache = BlockCache()
+    ) throws(MachineError) {
+        let sections: [CPUSection]
+        do throws(VMStateError) {
+            sections = try stream.cpus()
+        } catch {
+            throw MachineError(.unsupportedState, "the snapshot's processor sections cannot be read", cause: "\(error)")
+        }
+        var states: [ProcessorState] = []
+        for section in sections { states.append(try ProcessorState(section, in: stream)) }
+        var options = options
+        options.timeStampHertz = options.timeStampHertz ?? sections.first.flatMap(Self.timeStampRate)
+        try self.init(base: base, processors: states, options: options, blocks: blocks)
+        // Nanoseconds of QEMU's virtual clock.
+        let now = (try? stream.device("timer")?.unsigned("cpu_clock_offset")) ?? 0
+        schedule.now = now
+        do throws(DeviceError) {
+            board = try Board(stream, processorCount: states.count, now: now, seed: options.randomSeed)
+        } catch {
+            throw MachineError(.unsupportedState, error.message, cause: error.cause)
+        }
+        for (index, state) in states.enumerated() {
+            processors[index].system.pointee.timeBase = now
+            processors[index].setTimeStamp(state.timeStampCounter, self.options)
+            adopt(sections[index], processor: index)
+        }
+        paravirtual.isOffered = options.model.isKVM ?? (stream.device("kvmclock") != nil)
+        let clock = (try? stream.device("kvmclock")?.unsigned("clock")) ?? 0
+        paravirtual.clockBase = clock &- now
+        attach(disks)
+        if self.options.deliversInterrupts { wakeParavirtualGuests(sections) }
+        activeProcessor = processors.firstIndex { !$0.isHalted } ?? 0
+    }
+
+    /// The rate of the time-stamp counter that KVM saved; TCG saves none.
+    private static func timeStampRate(_ section: CPUSection) -> UInt64? {
+        guard section.hasSubsection("cpu/tsc_khz"),
+            let kilohertz = try? section.section.signed("cpu/tsc_khz.env.tsc_khz"),
+            kilohertz > 0, kilohertz < 100_000_000
+        else { return nil }
+        return UInt64(kilohertz) * 1000
+    }
+
+    /// What belongs to the local APIC and is kept with the processor.
+    private func adopt(_ section: CPUSection, processor index: Int) {
+        activeProcessor = index
+        board.localAPICs[index].isWaitingForStartUp = isWaitingForStartUp(section)
+        if section.nmiPending != 0 || section.nmiInjected != 0 { board.localAPICs[index].isNMIPending = true }
+        // An interrupt that KVM had begun to inject is requested again.
+        if section.interruptInjected >= 0 {
+            board.reinject(UInt8(truncatingIfNeeded: section.interruptInjected), index)
+        }
+        if section.hasSubsection("cpu/msr_tscdeadline"),
+            let deadline = try? section.unsigned("cpu/msr_tscdeadline.env.tsc_deadline"), deadline != 0
+        {
+            board.localAPICs[index].setTSCDeadline(deadline, at: time(ofTimeStamp: deadline))
+        }
+    }
+
+    /// KVM says so (`mp_state` 1 and 2); TCG keeps it in the APIC's section, or the processor was never started.
+    private func isWaitingForStartUp(_ section: CPUSection) -> Bool {
+        if section.mpState == 1 || section.mpState == 2 { return true }
+        return board.localAPICs[Int(section.index)].isWaitingForStartUp && section.efer & EFER.longModeActive == 0
+    }
+
+    private func attach(_ disks: [any BlockStorage]) {
+        for (number, storage) in disks.enumerated() { board.pci?.attach(Disk(storage), number: number) }
+        guard options.deliversInterrupts else { return }
+        var memory = DeviceMemory(self)
+        board.pci?.resume(memory: &memory)
+        board.restoreLines()
+    }
+
+    /// A guest that saw its processors as preempted would leave flushes of translations to the host.
+    private func wakeParavirtualGuests(_ sections: [CPUSection]) {
+        for section in sections {
+            guard let value = try? section.section.unsigned("cpu/steal_time_msr.env.steal_time_msr"), value & 1 != 0
+            else { continue }
+            clearPreemption(at: value & ~63)
+        }
+    }
+
+    /// The state of a processor as QEMU keeps it: with the time-stamp counter of now.
+    func state(ofProcessor index: Int) -> ProcessorState {
+        let processor = processors[index]
+        var state = processor.save()
+        processor.waitUntil(schedule.now, options)
+        state.timeStampCounter = processor.timeStamp(options)
+        return state
+    }
+
+    /// A copy of the snapshot's stream with the machine as it is now, between two slices. The pages are the caller's: ``forEachWrittenPage(_:)``.
+    package func save(over stream: MigrationStream) throws -> MigrationStream {
+        var stream = stream
+        let isKVM = stream.device("kvmclock") != nil
+        var first: UInt64 = 0
+        for var section in try stream.cpus() {
+            let index = Int(section.index)
+            guard index < processors.count else { continue }
+            let state = state(ofProcessor: index)
+            try section.store(state)
+            if index == 0 { first = state.timeStampCounter }
+            section.tscOffset = state.timeStampCounter &- first
+            section.interruptInjected = -1
+            section.mpState = processors[index].isHalted ? 3 : 0
+            if section.hasSubsection("cpu/msr_tscdeadline") {
+                try section.set(
+                    "cpu/msr_tscdeadline.env.tsc_deadline",
+                    to: board.localAPICs[index].tscDeadline(now: schedule.now))
+            }
+            try stream.replace(section)
+            if var common = stream.device("cpu_common", UInt32(index)) {
+                try common.set("halted", to: processors[index].isHalted ? 1 : 0)
+                // The processor looks at its APIC before it goes on (CPU_INTERRUPT_POLL).
+                try common.set("interrupt_request", to: board.localAPICs[index].hasEvent && !isKVM ? 0x10 : 0)
+                try stream.replace(common)
+            }
+        }
+        if var timer = stream.device("timer") {
+            try timer.set("cpu_ticks_offset", toSigned: Int64(bitPattern: first))
+            try timer.set("cpu_clock_offset", toSigned: Int64(bitPattern: schedule.now))
+            try stream.replace(timer)
+        }
+        if var clock = stream.device("kvmclock") {
+            try clock.set("clock", to: paravirtual.clockBase &+ schedule.now)
+            try stream.replace(clock)
+        }
+        try board.save(to: &stream, now: schedule.now)
+        return stream
+    }
+
+    /// Pages of RAM that differ from the snapshot's, in order of their physical addresses.
+    package func forEachWrittenPage(
+        _ body: (_ physicalAddress: UInt64, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        for index in memory.writtenPages() {
+            let page = try memory.readable(index)
+            try body(base.physicalAddress(ofIndex: index), UnsafeRawBufferPointer(start: page, count: 4096))
+        }
+    }
+
+    /// Ranges of a disk that the guest has written since the snapshot, in order; without contents for zeros.
+    package func forEachWrittenRange(
+        ofDisk number: Int, _ body: (_ offset: UInt64, _ count: UInt64, _ contents: [UInt8]?) throws -> Void
+    ) rethrows {
+        try board.pci?.disk(number)?.forEachWrittenRange(body)
+    }
+}

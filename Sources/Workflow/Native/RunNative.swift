@@ -1,0 +1,130 @@
+import ContentStore
+import Foundation
+import Hypervisor
+import Lineage
+import Machine
+import PCDevices
+import Synchronization
+import VMState
+
+extension Stemma {
+    /// Resumes a snapshot in Stemma's own engine, concretely. Nothing that the guest writes touches the store, unless a snapshot is saved.
+    package func runNative(_ request: NativeRunRequest) async throws -> NativeRunReport {
+        try request.validate()
+        let origin = try catalogue.snapshot(request.snapshot)
+        let vm = request.snapshot.vm
+        if let save = request.save { try catalogue.requireFree(snapshot: save, of: vm) }
+        let configuration = try configuration(of: origin.commit, named: request.snapshot.description)
+        let state = try machineState(of: origin)
+        var options = MachineOptions.wholeMachine
+        if let quantum = request.quantum { options.quantum = quantum }
+        if let seed = request.seed { options.randomSeed = seed }
+        options.usesMachineCode = !request.usesInterpreter
+        if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
+        options.timeStampHertz = timeStampRate(of: state)
+        let run = try RunDirectory.create(under: home.runs, name: vm.text, purpose: "native")
+        defer { try? run.remove() }
+        // What the guest reads stays in the store until the run has ended, whatever names are removed meanwhile.
+        let lease = try store.lease(label: "run \(request.snapshot) native", pins: [origin.digest])
+        defer { withExtendedLifetime(lease) {} }
+        let driver = try NativeDriver(request)
+        let saver = NativeSaver(
+            stemma: self, driver: driver, origin: origin, configuration: configuration, state: state, vm: vm)
+        let requests = try await RequestServer.start(socket: run.paths.requestSocket) { await saver.answer($0) }
+        let disks = try configuration.disks.map { disk in
+            StoredDisk(store: store, root: origin.commit.disks[disk.id], id: disk.id)
+        }
+        progress.step(
+            "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
+        let job = NativeJob(driver: driver, saver: saver, request: request)
+        do {
+            let report = try await onThread("engine", stop: { driver.stop() }) {
+                try job.run { try state.machine(options, disks: disks) }
+            }
+            await requests.stop()
+            return report
+        } catch {
+            await requests.stop()
+            throw error
+        }
+    }
+
+    /// Runs a body on a thread of its own with a deep stack; signals call `stop`, and the body winds up.
+    private func onThread<Value: Sendable>(
+        _ name: String, stop: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        let box = ValueBox<Value>()
+        do {
+            // Ctrl-C is a key for the guest, or the end of a headless run.
+            try await Interruption.cancelling {
+                await withTaskCancellationHandler {
+                    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+                        let thread = Thread {
+                            box.set(Result { try body() })
+                            done.resume()
+                        }
+                        thread.stackSize = 16 << 20
+                        thread.name = name
+                        thread.start()
+                    }
+                } onCancel: {
+                    stop()
+                }
+            }
+        } catch let error as HypervisorError where error.code == .interrupted {
+            progress.step("interrupted")
+        }
+        guard let value = box.value else { throw CancellationError() }
+        return try value.get()
+    }
+}
+
+/// Takes a result from one thread to another.
+private final class ValueBox<Value: Sendable>: Sendable {
+    private let result = Mutex<Result<Value, any Error>?>(nil)
+
+    func set(_ value: Result<Value, any Error>) { result.withLock { $0 = value } }
+    var value: Result<Value, any Error>? { result.withLock { $0 } }
+}
+
+/// A run from the loaded machine to its report, on the machine's thread.
+private struct NativeJob: Sendable {
+    let driver: NativeDriver
+    let saver: NativeSaver
+    let request: NativeRunRequest
+
+    func run(_ load: () throws -> Machine) throws -> NativeRunReport {
+        defer { driver.finish() }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let machine = try load()
+        let begin = machine.virtualTime
+        let result = try driver.run(machine)
+        if let name = request.save, result.end == .text || result.end == .time {
+            _ = try saver.save(name, of: machine, remarks: request.remarks)
+        }
+        var report = NativeRunReport(snapshot: request.snapshot.description, end: result.end, detail: result.detail)
+        report.instructions = machine.retiredTotal
+        report.virtualSeconds = Double(machine.virtualTime - begin) / 1e9
+        report.seconds = (clock.now - start).seconds
+        report.digest = try saver.digest(of: machine).hex
+        report.console = String(decoding: result.console, as: UTF8.self)
+        report.snapshots = saver.references.map(\.description)
+        report.notes = machine.notes
+        return report
+    }
+}
+
+/// A disk of the snapshot, read from the store.
+struct StoredDisk: BlockStorage {
+    let store: ContentStore
+    let root: TreeRoot?
+    let id: String
+
+    var byteCount: UInt64 { root?.length ?? 0 }
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
+        guard let root else { return }
+        try store.read(root, at: offset, into: buffer)
+    }
+}
