@@ -9,6 +9,8 @@ package struct MachineOptions: Sendable {
     /// Interrupts reach the processors, HLT waits for them, and addresses without a device answer as a bus does. Without, the machine is
     /// for stretches of code of one processor: everything of that kind stops the run.
     package var deliversInterrupts = false
+    /// Hypercalls for Stemma's and S2E's engines end `run`; without, they do what hardware does with their encodings.
+    package var stopsAtHypercalls = true
     /// Virtual nanoseconds that a processor runs before the next one does.
     package var quantum = Schedule.usualQuantum
     /// Start of the random number generator behind RDRAND and RDSEED.

@@ -20,7 +20,7 @@ extension Machine {
             if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
             let rip = slots[16]
             let set = translationSet
-            let key = TLB.key(rip, set)
+            let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             if jump.pointee.key != key || jump.pointee.block == nil {
                 do throws(AccessFailure) {
@@ -32,6 +32,8 @@ extension Machine {
             if jump.pointee.code == 0 {
                 guard let block = jump.pointee.block?.takeUnretainedValue() else { return .exit(.budget) }
                 let offset = code.offset(of: block, set: set)
+                // No room even in empty memory: not with the lifter's blocks and the usual capacity.
+                if offset == 0 { return execute(nil) ?? .exit(.budget) }
                 if tlb.codeGeneration != code.generation {
                     forgetOldCode(code)
                     place = 0
@@ -54,6 +56,8 @@ extension Machine {
             case .divideError:
                 return unwind(
                     code.blocks[Int(result >> 32)].block, at: index, .exception(GuestException(.divideError)))
+            case .unaligned:
+                return unwind(code.blocks[Int(result >> 32)].block, at: index, .exception(.generalProtection))
             case .terminator: return terminate(code.blocks[Int(result >> 32)], index)
             case nil: return .exit(.budget)
             }

@@ -41,20 +41,27 @@ package final class NativeCode {
             if known != 0 { return known }
         }
         if position > memory.capacity - Self.reserve { flush() }
+        if let offset = translate(block, set: set) { return offset }
+        // A block of more than the reserve: it has all of the memory now.
+        flush()
+        return translate(block, set: set) ?? 0
+    }
+
+    /// - Returns: nil when the memory does not suffice.
+    private func translate(_ block: CachedBlock, set: Int) -> UInt32? {
+        // Blocks begin at multiples of 16: the host's fetch unit.
+        let start = (position + 15) & ~15
+        var assembler = CodeAssembler(memory.writable, capacity: memory.capacity, position: start)
+        translator.translate(block, index: blocks.count, set: set, &assembler)
+        guard !assembler.isFull else { return nil }
+        blocks.append(block)
+        position = assembler.position
         if block.codeGeneration != generation {
             block.codeGeneration = generation
             block.codeOffsets = InlineArray(repeating: 0)
         }
-        // Blocks begin at multiples of 16: the host's fetch unit.
-        position = (position + 15) & ~15
-        var assembler = CodeAssembler(memory.writable, capacity: memory.capacity, position: position)
-        let start = UInt32(truncatingIfNeeded: position)
-        let index = blocks.count
-        blocks.append(block)
-        translator.translate(block, index: index, set: set, &assembler)
-        position = min(assembler.position, memory.capacity)
-        block.codeOffsets[set] = start
-        return start
+        block.codeOffsets[set] = UInt32(truncatingIfNeeded: start)
+        return UInt32(truncatingIfNeeded: start)
     }
 
     private func flush() {
@@ -82,6 +89,6 @@ package final class NativeCode {
         let function = unsafeBitCast(memory.executable + routines.enter, to: Enter.self)
         return function(
             machine, UnsafeMutableRawPointer(processor.slots) + NativeFrame.slotBias, processor.system,
-            processor.tlb.entries, memory.executable + Int(offset), TLB.key(0, set))
+            processor.tlb.entries, memory.executable + Int(offset), TLB.key(0, set) ^ processor.system.pointee.modeKey)
     }
 }

@@ -90,7 +90,7 @@ enum NativeEntry {
         switch machine.runHelper(operation) {
         case .completed:
             machine.mayWriteCode = false
-            key.pointee = TLB.key(0, machine.translationSet)
+            key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
             return 0
         case .exception(let exception): return request.fail(.exception(exception))
         case .exit(let exit): return request.fail(.exit(exit))
@@ -110,12 +110,6 @@ enum NativeEntry {
         _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
         let request = Request(raw, info, block)
-        let operation = request.block.operations[request.operation]
-        if operation.operation == .requireAligned {
-            let address = request.machine.slots[Int(operation.a.rawValue)] &+ operation.immediate
-            if address & (UInt64(operation.width) &- 1) == 0 { return 0 }
-            return request.fail(.exception(.generalProtection))
-        }
         if Machine.executeSeldom(request.block.operations[request.operation], request.machine.slots) { return 0 }
         return request.fail(.exception(GuestException(.divideError)))
     }

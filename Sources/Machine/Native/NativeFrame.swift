@@ -20,7 +20,7 @@ enum NativeFrame {
     static let saved: Int32 = 8
     /// A 128-bit value to or from Swift code.
     static let value: Int32 = 56
-    /// `TLB.key` of address 0 for the processor's present set.
+    /// Key of address 0 in the jump cache for the processor's present set and mode.
     static let key: Int32 = 72
     /// `Translator.hiddenCount` words: operands of flags that wait.
     static let hidden: Int32 = 80
@@ -57,4 +57,6 @@ enum NativeStatus: UInt64 {
     case divideError = 2
     /// The terminator in bits 8-31 of the block in bits 32-63 must be carried out.
     case terminator = 3
+    /// #GP(0) at the operation in bits 8-31 of the block in bits 32-63.
+    case unaligned = 4
 }

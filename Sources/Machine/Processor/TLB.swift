@@ -107,12 +107,8 @@ final class TLB {
     /// The key of no block: executing there is not possible in any set, because the address is not canonical.
     static let noKey: UInt64 = 0x8000_0000_0000_0001
 
-    /// Bit of a virtual address that is inverted in the key of a set, -1 for none. The result is not canonical, so the sets'
-    /// keys are disjoint.
-    @inline(__always)
-    static func keyBit(_ set: Int) -> Int { set == 0 ? -1 : 60 + set }
-
-    /// Key of a block by its virtual address and the set of the executing processor.
+    /// Key of a block by its virtual address and the set of the executing processor: a bit is inverted, so that the address is not
+    /// canonical and the sets' keys are disjoint.
     @inline(__always)
     static func key(_ rip: UInt64, _ set: Int) -> UInt64 { set == 0 ? rip : rip ^ (UInt64(1) << UInt64(60 &+ set)) }
 

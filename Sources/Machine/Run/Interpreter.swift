@@ -243,6 +243,7 @@ extension Machine {
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
+
                 case .branch:
                     if a & 1 != 0 {
                         slots[16] = immediate

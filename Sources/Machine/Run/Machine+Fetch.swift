@@ -19,6 +19,7 @@ extension Machine {
         let content = memory.contentIdentity(index)
         if isNew == true { processor.tlb.flushWrites() }
         var context = processor.liftContext(options.model)
+        context.hasHypercalls = options.stopsAtHypercalls
         processor.addMode(to: &context)
         // Outside of 64-bit mode the place in the page depends on the segment's base, and how much of the page is code on its limit.
         let place = (linear &- rip) & 4095

@@ -17,6 +17,8 @@ extension Stemma {
         let configuration = try configuration(of: origin.commit, named: request.snapshot.description)
         let state = try machineState(of: origin)
         var options = MachineOptions.wholeMachine
+        // Nobody explores here.
+        options.stopsAtHypercalls = false
         if let quantum = request.quantum { options.quantum = quantum }
         if let seed = request.seed { options.randomSeed = seed }
         options.usesMachineCode = !request.usesInterpreter

@@ -62,7 +62,7 @@ struct BlockBuilder {
             }
             let rest = UnsafeRawBufferPointer(rebasing: code[min(offset, code.count)...])
             let firstOperation = operations.count
-            if let (operation, length) = Self.hypercall(rest) {
+            if context.hasHypercalls, let (operation, length) = Self.hypercall(rest) {
                 instructions.append(InstructionRecord(rip: here, firstOperation: firstOperation, length: length))
                 operations.append(operation)
                 offset += length

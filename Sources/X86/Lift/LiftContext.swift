@@ -29,6 +29,9 @@ package struct LiftContext: Sendable, Hashable {
     package var hasLeadingZeroCount: Bool
     /// CPUID.7:EBX.BMI1; without it TZCNT's encoding is BSF.
     package var hasBitManipulation: Bool
+    /// Stemma's hypercall and S2E's opcode end a block; without, the first is the long NOP that it is encoded as, and the second
+    /// raises #UD as on hardware.
+    package var hasHypercalls = true
     package var mode = Mode.long
     /// Real-address mode: CR0.PE is clear.
     package var isReal = false
@@ -55,7 +58,8 @@ package struct LiftContext: Sendable, Hashable {
     /// The context as a small number, for cache keys.
     package var bits: UInt64 {
         UInt64(vector.rawValue) | UInt64(x87.rawValue) << 2 | (hasLeadingZeroCount ? 16 : 0)
-            | (hasBitManipulation ? 32 : 0) | UInt64(avx.rawValue) << 6 | (hasWideVectors ? 256 : 0) | modeBits
+            | (hasBitManipulation ? 32 : 0) | UInt64(avx.rawValue) << 6 | (hasWideVectors ? 256 : 0)
+            | (hasHypercalls ? 512 : 0) | modeBits
     }
 
     /// Bits 16-21 of `bits`.

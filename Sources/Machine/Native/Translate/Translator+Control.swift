@@ -38,7 +38,7 @@ extension Translator {
         request(position)
         code.call(to: routines.seldom)
         flags = .none
-        if op.operation != .requireAligned { defineInMemory(op.destination) }
+        defineInMemory(op.destination)
     }
 
     /// `branch` on a slot.
@@ -126,11 +126,7 @@ extension Translator {
         code.arithmetic(.xor, .rcx, .rax, 32)
         code.arithmetic(.and, .rcx, constant: UInt64(TLB.jumpCount - 1), 32)
         code.shift(.left, .rcx, by: UInt8(TLB.Layout.entryShift), 32)
-        if mayChangeSet {
-            code.arithmetic(.xor, .rax, HostAddress(.rsp, NativeFrame.key))
-        } else if TLB.keyBit(set) >= 0 {
-            code.complementBit(.rax, UInt8(TLB.keyBit(set)))
-        }
+        code.arithmetic(.xor, .rax, HostAddress(.rsp, NativeFrame.key))
         code.arithmetic(.compare, .rax, HostAddress(.r13, TLB.Layout.jumps + TLB.Layout.jumpKey, index: .rcx))
         addStub(.lookup, from: code.jump(.notEqual))
         code.load(.rax, HostAddress(.r13, TLB.Layout.jumps + TLB.Layout.jumpCode, index: .rcx), 32)
@@ -189,6 +185,7 @@ extension Translator {
             code.call(to: routines.settle)
             code.jump(to: stub.back)
         case .divideError(let operation): leave(.divideError, operation)
+        case .unaligned(let operation): leave(.unaligned, operation)
         case .seldom(let operation, let result, let slot):
             request(operation)
             code.call(to: routines.seldom)

@@ -36,7 +36,7 @@ extension Translator {
             }
             if written != 0, op.mayFault || op.operation == .branch || op.operation.isTerminator { break }
             if op.operation.isTerminator { return }
-            if op.operation == .store || op.operation == .branch { continue }
+            if op.operation == .store || op.operation == .requireAligned || op.operation == .branch { continue }
             let bit = FlagBits.bit(Int(op.destination.rawValue))
             if bit != 0 {
                 if written == 0 { killStart = index }
@@ -109,6 +109,11 @@ extension Translator {
             }
             guard bit == FlagBits.zero else { return nil }
             if b == .zero {
+                // A comparison with 0, of which other flags wait already.
+                if let comparison = comparison(op), records.contains(where: { $0.arithmetic.hasFlags(of: comparison) })
+                {
+                    return comparison
+                }
                 if let origin = current(op.a), origin.width == width { return origin }
                 return logic(op.a, width)
             }

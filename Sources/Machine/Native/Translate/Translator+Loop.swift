@@ -36,7 +36,9 @@ extension Translator {
         for operation in operations {
             Self.forEachSource(operation) { if isCandidate($0) { uses[$0] += 1 } }
             switch operation.operation {
-            case .store, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported, .halt: break
+            case .store, .requireAligned, .branch, .jump, .jumpIndirect, .raise, .hypercall, .s2eOpcode, .unsupported,
+                .halt:
+                break
             default:
                 let slot = Int(operation.destination.rawValue)
                 for part in slot..<slot + (operation.width == 128 ? 2 : 1) where isCandidate(part) {

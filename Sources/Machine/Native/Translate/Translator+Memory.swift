@@ -70,6 +70,15 @@ extension Translator {
         if let second { define(op.destination.high, second) }
     }
 
+    /// #GP unless the address is a multiple of `width` bytes.
+    func emitRequireAligned(_ op: MicroOp, _ position: Int) {
+        let (base, displacement) = address(op)
+        code.loadAddress(.rcx, HostAddress(base, displacement), 32)
+        code.test(.rcx, constant: UInt64(op.width &- 1), 32)
+        flags = .none
+        addStub(.unaligned(operation: position), from: code.jump(.notEqual), writesBack: true)
+    }
+
     /// What to store: a constant if the instruction can hold it.
     private func source(_ slot: Slot, _ op: MicroOp) -> StoreSource {
         // The immediate field is the displacement here.

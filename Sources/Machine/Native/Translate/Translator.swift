@@ -181,6 +181,7 @@ final class Translator {
             emitBits(op, position)
         case .load, .loadForStore: emitLoad(op, position)
         case .store: emitStore(op, position)
+        case .requireAligned: emitRequireAligned(op, position)
         case .helper: emitHelper(op, position)
         case .branch: emitBranch(op, position)
         case .jump: emitExit(to: op.immediate)

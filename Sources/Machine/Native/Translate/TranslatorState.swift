@@ -88,6 +88,8 @@ struct Stub {
         /// The flags of an earlier block are pending.
         case settle
         case divideError(operation: Int)
+        /// An address that is not aligned.
+        case unaligned(operation: Int)
     }
 
     let kind: Kind
