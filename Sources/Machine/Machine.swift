@@ -47,6 +47,8 @@ package final class Machine {
     package internal(set) var schedule = Schedule()
     /// What KVM would do for the guest.
     package var paravirtual = ParavirtualState()
+    /// Reads of devices so far, by port or address.
+    @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
     /// The instruction being executed is alone in its block and may write to pages with cached code.
     @exclusivity(unchecked) var mayWriteCode = true
     /// Why Swift code that a translated block called could not do its work, and the block.

@@ -17,7 +17,7 @@ struct StemmaCommand: AsyncParsableCommand {
             DoctorCommand.self, ImageCommand.self, VMCommand.self, RunCommand.self, SnapshotCommand.self,
             CheckCommand.self, ConvertCommand.self, CPUCommand.self, DiffCommand.self, LogCommand.self,
             UndoCommand.self,
-            OperationCommand.self, ExperimentCommand.self, StoreCommand.self,
+            OperationCommand.self, ExperimentCommand.self, EngineCommand.self, StoreCommand.self,
             BenchmarkCommand.self,
         ])
 

@@ -91,6 +91,9 @@ import X86
             mov eax, [r14+0x20]
             shr eax, 24
             jnz 2f
+            mov ecx, 50000
+            0: dec ecx
+            jnz 0b
             mov dword ptr [r14+0x310], 0x1000000
             mov dword ptr [r14+0x300], 0x4040
             1: pause
@@ -133,8 +136,9 @@ import X86
     }
 
     @Test func aForkGoesOnAsItsParent() throws {
-        let machine = try machine(Self.oneShot + "sti\nhlt\n.byte 0x0f,0x1f,0x84,0,1,0,0x4d,0x53\n")
-        #expect(machine.runAll(until: 100) == .idle(until: machine.nextDeadline ?? 0))
+        let program = Self.oneShot.replacing(", 1000", with: ", 200000")
+        let machine = try machine(program + "sti\nhlt\n.byte 0x0f,0x1f,0x84,0,1,0,0x4d,0x53\n")
+        #expect(machine.runAll(until: 50_000) == .idle(until: machine.nextDeadline ?? 0))
         let child = machine.fork()
         #expect(finish(machine) == .hypercall(number: 1) && finish(child) == .hypercall(number: 1))
         #expect(child.processor[.r15] == 1 && child.virtualNanoseconds == machine.virtualNanoseconds)

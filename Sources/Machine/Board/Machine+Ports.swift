@@ -18,6 +18,7 @@ extension Machine {
 
     /// Port input. Ports without a device read all ones.
     func readPort(_ port: UInt16, byteCount: Int) -> UInt64 {
+        deviceAccessCount &+= 1
         let now = board.deviceTime(processor.time(options))
         switch port {
         case Port.serial:

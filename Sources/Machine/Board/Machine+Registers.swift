@@ -12,6 +12,7 @@ extension Machine {
     }
 
     func deviceRead(_ physical: UInt64, byteCount: Int) throws(AccessFailure) -> UInt64 {
+        deviceAccessCount &+= 1
         let mask = Self.mask(byteCount)
         if let address = board.localAPICs[activeProcessor].address, physical & ~0xFFF == address {
             return board.localAPICs[activeProcessor]

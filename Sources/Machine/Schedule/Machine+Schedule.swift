@@ -13,7 +13,9 @@ extension Machine {
                 board.advance(to: schedule.now)
                 if let exit = board.takeExit() { return exit }
                 guard processors.indices.contains(where: isRunnable) else {
-                    guard let deadline = board.deadline else { return .halted }
+                    guard let deadline = board.deadline, processors.indices.contains(where: canWakeUp) else {
+                        return .halted
+                    }
                     return .idle(until: max(deadline, schedule.now &+ 1))
                 }
                 openSlice()
@@ -39,6 +41,12 @@ extension Machine {
         let processor = processors[index]
         if processor.isHalted || board.localAPICs[index].isWaitingForStartUp { return hasWakeUp(index) }
         return true
+    }
+
+    /// An interrupt would wake the processor, if one came.
+    private func canWakeUp(_ index: Int) -> Bool {
+        board.localAPICs[index].isWaitingForStartUp == false
+            && processors[index].system.pointee.systemFlags & RFlags.interrupt != 0
     }
 
     private func openSlice() {

@@ -113,7 +113,7 @@ struct InstructionDecoder {
         case tooLong
     }
 
-    private var decoder = ZydisDecoder()
+    var decoder = ZydisDecoder()
     private let isLong: Bool
 
     init(context: LiftContext) {
