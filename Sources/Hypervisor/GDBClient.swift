@@ -9,22 +9,25 @@ package struct GDBClient: ~Copyable {
     private var position = 0
 
     /// Connects to a unix socket.
-    package init(socket path: String) throws {
+    package init(socket path: String) throws { socket = try Self.connected(path) }
+
+    private static func connected(_ path: String) throws -> FileDescriptor {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
             throw HypervisorError(.invalidConfiguration, "The path \(path) is too long for a socket.")
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw HypervisorError.system("make a socket") }
-        socket = FileDescriptor(owning: descriptor)
-        let connected = withUnsafePointer(to: &address) { pointer in
+        let raw = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard raw >= 0 else { throw HypervisorError.system("make a socket") }
+        let descriptor = FileDescriptor(owning: raw)
+        let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                connect(raw, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard connected == 0 else { throw HypervisorError.system("connect to \(path)") }
+        guard result == 0 else { throw HypervisorError.system("connect to \(path)") }
+        return descriptor
     }
 
     /// Sends a request and returns the answer, without the frame.

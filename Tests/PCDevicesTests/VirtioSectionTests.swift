@@ -13,9 +13,10 @@ import VMState
     @Test func whatWasReadIsWrittenBack() throws {
         for (name, payload) in Self.devices {
             let bus = try PCIBus([PCISections.virtio(name, payload)])
-            let function = try #require(bus.functions.first)
-            let written = try #require(function.virtio?.sectionBytes(function.configuration))
-            #expect(written == payload, "\(name)")
+            #expect(bus.functions.count == 1)
+            for function in bus.functions {
+                #expect(function.virtio?.sectionBytes(function.configuration) == payload, "\(name)")
+            }
         }
     }
 

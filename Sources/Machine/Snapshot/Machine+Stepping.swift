@@ -5,11 +5,10 @@ extension Machine {
     /// The bytes at the active processor's instruction pointer, at most 15; fewer where memory ends.
     package func bytesAtInstruction() -> [UInt8] {
         let address = processor.codeAddress(processor[.rip])
-        var bytes: [UInt8] = []
-        while bytes.count < 15, let byte = try? readVirtual(address &+ UInt64(bytes.count), count: 1).first {
-            bytes.append(byte)
-        }
-        return bytes
+        let first = min(15, 4096 - Int(address & 4095))
+        guard let bytes = try? readVirtual(address, count: first) else { return [] }
+        guard first < 15, let rest = try? readVirtual(address &+ UInt64(first), count: 15 - first) else { return bytes }
+        return bytes + rest
     }
 
     /// How code is lifted in the active processor's mode.

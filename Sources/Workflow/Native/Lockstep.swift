@@ -24,6 +24,9 @@ package struct LockstepReport: Sendable, Codable {
     package var taken: UInt64 = 0
     /// Instructions after which flags differed that the manual leaves undefined: the engine took QEMU's.
     package var undefinedFlags: UInt64 = 0
+    /// Loads of page-table entries whose accessed and dirty bits differed: a processor may keep them in its TLB for as long as it likes, and
+    /// the two do so in their own ways. The engine took QEMU's value.
+    package var tableBits: UInt64 = 0
     /// Pages of memory that were compared at the end, and before now and then.
     package var pagesCompared = 0
     /// The instruction after which something differed: its address and bytes.
@@ -39,7 +42,8 @@ package struct LockstepReport: Sendable, Codable {
         var lines = [
             "\(instructions) instructions (\(userInstructions) in user mode), \(pagesCompared) pages compared: "
                 + (isEqual ? "no difference" : "they differ"),
-            "\(taken) took their results from outside; \(undefinedFlags) left flags undefined that differed",
+            "\(taken) took their results from outside; \(undefinedFlags) left flags undefined that differed; \(tableBits) read "
+                + "accessed or dirty bits of page tables that differed",
         ]
         if let ending { lines.append("ended early: \(ending)") }
         if let address { lines.append("at \(address): \(code ?? "")") }

@@ -50,6 +50,13 @@ struct Lockstep: Sendable {
             report.instructions += 1
             if isUser { report.userInstructions += 1 }
             let other = try client.registers()
+            // With the last iteration of a string instruction, QEMU leaves it; the engine does so with a step of its own.
+            if let facts, machine.visibleRegisters.rip == rip, other.rip == rip &+ UInt64(facts.length),
+                let exit = machine.stepOne()
+            {
+                report.ending = machine.explain(exit)
+                break
+            }
             if facts?.isFromOutside == true || machine.deviceAccessCount != accesses {
                 // Only the values come from outside, not where the program goes on.
                 machine.adopt(general: Self.general(other), flags: other.flags)
@@ -60,6 +67,10 @@ struct Lockstep: Sendable {
                 let flags = machine.visibleRegisters.flags & ~undefined | other.flags & undefined
                 machine.adopt(general: machine.visibleRegisters.general, flags: flags)
                 report.undefinedFlags += 1
+            }
+            if differsInTableBits(machine, other) {
+                machine.adopt(general: Self.general(other), flags: machine.visibleRegisters.flags)
+                report.tableBits += 1
             }
             differences = compare(machine, other)
             if differences.isEmpty, report.instructions % Self.memoryInterval == 0 {
@@ -74,6 +85,15 @@ struct Lockstep: Sendable {
             }
         }
         report.differences = try compareMemory(machine, &client, &seen, &report)
+    }
+
+    /// Accessed and dirty bit of a page-table entry.
+    private static let tableBits: UInt64 = 0x60
+
+    /// General registers differ, in nothing but these bits of values that look like present page-table entries.
+    private func differsInTableBits(_ machine: Machine, _ other: GDBRegisters) -> Bool {
+        let pairs = zip(machine.visibleRegisters.general, Self.general(other)).filter { $0 != $1 }
+        return !pairs.isEmpty && pairs.allSatisfy { ($0 ^ $1) & ~Self.tableBits == 0 && $0 & 1 != 0 }
     }
 
     /// Registers that differ.
@@ -120,7 +140,13 @@ struct Lockstep: Sendable {
                 other += try client.physicalMemory(address + UInt64(other.count), count: 1024)
             }
             report.pagesCompared += 1
-            guard let place = page.indices.first(where: { page[$0] != other[$0] }) else {
+            // The low byte of an entry holds the bits that may differ, and the present bit.
+            let mask = UInt8(truncatingIfNeeded: Self.tableBits)
+            let first = page.indices.first {
+                page[$0] != other[$0]
+                    && !($0 % 8 == 0 && (page[$0] ^ other[$0]) & ~mask == 0 && page[$0] & 1 != 0)
+            }
+            guard let place = first else {
                 seen[address] = page
                 continue
             }
