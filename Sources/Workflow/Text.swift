@@ -39,11 +39,12 @@ enum Text {
         return (lines.first.map(String.init) ?? "") + (lines.count > 1 ? " …" : "")
     }
 
-    /// `KVM` or `DBT`, the words that S2E's users know.
+    /// `KVM` or `DBT`, the words that S2E's users know, or `engine` for Stemma's own.
     static func accelerator(_ attribute: String?) -> String {
         switch attribute {
         case "kvm": "KVM"
         case "tcg": "DBT"
+        case NativeSaver.accelerator: "engine"
         default: "-"
         }
     }

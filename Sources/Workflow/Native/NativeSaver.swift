@@ -37,6 +37,9 @@ final class NativeSaver: Sendable {
         kept = Mutex(Kept(parent: origin.digest))
     }
 
+    /// How the engine is called in the attributes of commits.
+    static let accelerator = "native"
+
     /// What was stored, in order.
     var references: [Reference] { kept.withLock { $0.references } }
 
@@ -54,6 +57,10 @@ final class NativeSaver: Sendable {
             commit.disks[disk.id] = try changed(origin.commit.disks[disk.id], disk: index, of: machine, ingest)
         }
         commit.state = try MachineStateIngest(ingest: ingest).put(stream)
+        commit.attributes[Attribute.accelerator] = Self.accelerator
+        for name in [Attribute.cpu, Attribute.commandLine] {
+            commit.attributes[name] = origin.commit.attributes[name]
+        }
         remarks.apply(to: &commit)
         let digest = try stemma.catalogue.addSnapshot(
             name, of: vm, commit: commit, ingest: ingest, operation: "snapshot save \(vm) \(name)")
