@@ -30,7 +30,10 @@ import Testing
                 try await home.stemma("image", "build", Tool.path("Tests/lab/lab.yaml"), "--output", images.lab)
                 let output = try await Tool.run(
                     Tool.path("Tests/lab/make-snapshots"),
-                    ["--image", images.mini, "--lab", images.lab, "--only", Self.names.joined(separator: ",")])
+                    [
+                        "--image", images.mini, "--lab", images.lab, "--only", Self.names.joined(separator: ","),
+                        "--patience", "600",
+                    ])
                 try #require(output.status == 0, "\(output.all)")
                 return Made(
                     home: home, directory: output.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines))
@@ -178,7 +181,7 @@ import Testing
         }
         let output = try await Tool.run(
             Tool.path("Tests/lab/resume-under-kvm"),
-            ["--image", made.mini, "--lab", made.lab, "--seconds", "3"] + streams)
+            ["--image", made.mini, "--lab", made.lab, "--seconds", "3", "--patience", "300"] + streams)
         #expect(output.status == 0, "\(output.all)")
         for stream in streams { #expect(output.standardOutput.contains("\(stream) lives")) }
     }
