@@ -100,4 +100,25 @@ import X86
         }
         #expect(lifted > 10_000)
     }
+
+    /// What an operand's address is made of, from registers that hold 100 times their numbers.
+    @Test(
+        arguments: [
+            // mov rax, [rbx + rcx*4 + 8]
+            ([0x48, 0x8B, 0x44, 0x8B, 0x08], [300 + 100 * 4 + 8]),
+            // mov rax, [rip + 16]: from the next instruction, at 0x1007.
+            ([0x48, 0x8B, 0x05, 0x10, 0, 0, 0], [0x1017]),
+            // movsq: its source at RSI, its destination at RDI.
+            ([0x48, 0xA5], [700, 600]),
+            // mov eax, gs:[rdx]
+            ([0x65, 0x8B, 0x02], [200 + 2900]),
+            // mov eax, [ecx - 1000]: 32 bits of address.
+            ([0x67, 0x8B, 0x81, 0x18, 0xFC, 0xFF, 0xFF], [0x1_0000_0000 + 100 - 1000]),
+            // add rax, rbx
+            ([0x48, 0x01, 0xD8], []),
+        ] as [([UInt8], [UInt64])]) func addressesOfOperands(_ code: [UInt8], _ expected: [UInt64]) throws
+    {
+        let facts = try #require(Lifter(context: LiftContext()).facts(code, rip: 0x1000))
+        #expect(facts.memoryOperands.map { $0.linear { UInt64($0.rawValue) * 100 } } == expected)
+    }
 }

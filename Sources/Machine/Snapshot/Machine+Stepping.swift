@@ -29,6 +29,14 @@ extension Machine {
             vectors: (0..<16).flatMap { [processor[.xmm($0)], processor[.xmm($0).high]] }, mxcsr: UInt64(system.mxcsr))
     }
 
+    /// Linear addresses of an instruction's memory operands, when it is the active processor's next one.
+    package func operandAddresses(_ facts: InstructionFacts) -> [UInt64] {
+        facts.memoryOperands.map { operand in
+            operand.linear { processor.slots[Int($0.rawValue)] }
+                & (processor.system.pointee.isLongMode ? ~0 : 0xFFFF_FFFF)
+        }
+    }
+
     /// Takes over what an instruction got from outside: general registers and flags.
     package func adopt(general: [UInt64], flags: UInt64) {
         for (index, value) in general.prefix(16).enumerated() { processor.slots[index] = value }

@@ -24,8 +24,8 @@ package struct LockstepReport: Sendable, Codable {
     package var taken: UInt64 = 0
     /// Instructions after which flags differed that the manual leaves undefined: the engine took QEMU's.
     package var undefinedFlags: UInt64 = 0
-    /// Loads of page-table entries whose accessed and dirty bits differed: a processor may keep them in its TLB for as long as it likes, and
-    /// the two do so in their own ways. The engine took QEMU's value.
+    /// Instructions that read page-table entries whose accessed and dirty bits differed: a processor may keep translations in its TLB for
+    /// as long as it likes, and the two do so in their own ways. The engine took QEMU's entries.
     package var tableBits: UInt64 = 0
     /// Pages of memory that were compared at the end, and before now and then.
     package var pagesCompared = 0

@@ -40,6 +40,7 @@ struct Lockstep: Sendable {
             let bytes = machine.bytesAtInstruction()
             let rip = machine.visibleRegisters.rip
             let facts = Lifter(context: machine.liftContext).facts(bytes, rip: rip)
+            let operands = facts.map(machine.operandAddresses) ?? []
             let accesses = machine.deviceAccessCount
             let isUser = machine.processor.system.pointee.privilegeLevel == 3
             if let exit = machine.stepOne() {
@@ -68,11 +69,12 @@ struct Lockstep: Sendable {
                 machine.adopt(general: machine.visibleRegisters.general, flags: flags)
                 report.undefinedFlags += 1
             }
-            if differsInTableBits(machine, other) {
-                machine.adopt(general: Self.general(other), flags: machine.visibleRegisters.flags)
-                report.tableBits += 1
-            }
             differences = compare(machine, other)
+            if !differences.isEmpty, try adoptTableBits(at: operands, machine, &client) {
+                machine.adopt(general: Self.general(other), flags: other.flags)
+                report.tableBits += 1
+                differences = compare(machine, other)
+            }
             if differences.isEmpty, report.instructions % Self.memoryInterval == 0 {
                 differences = try compareMemory(machine, &client, &seen, &report)
             }
@@ -90,10 +92,30 @@ struct Lockstep: Sendable {
     /// Accessed and dirty bit of a page-table entry.
     private static let tableBits: UInt64 = 0x60
 
-    /// General registers differ, in nothing but these bits of values that look like present page-table entries.
-    private func differsInTableBits(_ machine: Machine, _ other: GDBRegisters) -> Bool {
-        let pairs = zip(machine.visibleRegisters.general, Self.general(other)).filter { $0 != $1 }
-        return !pairs.isEmpty && pairs.allSatisfy { ($0 ^ $1) & ~Self.tableBits == 0 && $0 & 1 != 0 }
+    /// Takes QEMU's page-table entries at an instruction's operands, if they differ in nothing but these bits.
+    ///
+    /// - Returns: true when one differed: then what the instruction made of it differs too.
+    private func adoptTableBits(
+        at operands: [UInt64], _ machine: Machine, _ client: inout GDBClient
+    ) throws -> Bool {
+        var isAdopted = false
+        for operand in operands {
+            // An operand that does not exist had the instruction fault, or is one that it never touches.
+            guard let place = try? machine.translate(operand & ~7, .read, asSupervisor: true).physicalAddress,
+                let own = try? machine.readPhysical(place, count: 8)
+            else { continue }
+            let other = try client.physicalMemory(place, count: 8)
+            let difference = Self.word(own, 0) ^ Self.word(other, 0)
+            guard difference != 0, difference & ~Self.tableBits == 0, own[0] & 1 != 0 else { continue }
+            try machine.writePhysical(place, other)
+            isAdopted = true
+        }
+        return isAdopted
+    }
+
+    /// The eight bytes at an index, least significant first.
+    private static func word(_ bytes: [UInt8], _ index: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(bytes[index + $1]) << UInt64(8 * $1) }
     }
 
     /// Registers that differ.
@@ -151,13 +173,10 @@ struct Lockstep: Sendable {
                 continue
             }
             let word = place & ~7
-            func value(_ bytes: [UInt8]) -> UInt64 {
-                (0..<8).reduce(0) { $0 | UInt64(bytes[word + $1]) << UInt64(8 * $1) }
-            }
             return [
                 LockstepReport.Difference(
-                    place: "memory at \(hex(address + UInt64(word)))", engine: hex(value(page)), qemu: hex(value(other))
-                )
+                    place: "memory at \(hex(address + UInt64(word)))", engine: hex(Self.word(page, word)),
+                    qemu: hex(Self.word(other, word)))
             ]
         }
         return []
