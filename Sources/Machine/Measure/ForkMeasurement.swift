@@ -19,6 +19,8 @@ package struct ForkMeasurement: Sendable {
     package let pagesPerFork: Double
     /// Written pages that the states still hold when the forks are gone, apart from those that there were before.
     package let leftPages: Int
+    /// Resident memory of the process that was not given back.
+    package let leftBytes: Int
 }
 
 extension Machine {
@@ -39,6 +41,7 @@ extension Machine {
         var copying = 0.0
         var running = 0.0
         let pagesBefore = base.census.pageCount
+        HostMemory.giveBackUnused()
         let residentBefore = HostMemory.residentBytes
         for _ in 0..<count {
             let start = clock.now
@@ -58,6 +61,8 @@ extension Machine {
         let start = clock.now
         forks.removeAll()
         let releasing = Self.seconds(clock.now - start)
+        HostMemory.giveBackUnused()
+        let left = HostMemory.residentBytes - residentBefore
         let total = Double(max(count, 1))
         return ForkMeasurement(
             count: count, dirtiedPages: places.count, secondsPerFork: times.reduce(0, +) / total,
@@ -65,7 +70,7 @@ extension Machine {
             secondsPerCopy: places.isEmpty ? 0 : copying / total / Double(places.count),
             secondsPerRun: running / total, secondsPerRelease: releasing / total,
             bytesPerFork: Double(bytes) / total, pagesPerFork: Double(pages) / total,
-            leftPages: base.census.pageCount - pagesBefore)
+            leftPages: base.census.pageCount - pagesBefore, leftBytes: left)
     }
 
     /// Runs for a span of virtual time, without waiting for anything.

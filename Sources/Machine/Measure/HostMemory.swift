@@ -15,4 +15,11 @@ package enum HostMemory {
         let fields = text.split(separator: " ")
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
     }
+
+    /// Has the C library give memory back that nobody uses, so that differences of ``residentBytes`` mean something. `malloc_trim` is not
+    /// in Swift's overlay of the C library, so it is looked up; without it nothing happens.
+    package static func giveBackUnused() {
+        typealias Trim = @convention(c) (Int) -> Int32
+        if let symbol = dlsym(nil, "malloc_trim") { _ = unsafeBitCast(symbol, to: Trim.self)(0) }
+    }
 }

@@ -10,7 +10,7 @@ import X86
 /// Not thread-safe: it belongs to a block cache.
 package final class NativeCode {
     /// Bytes of code at most.
-    package static let usualCapacity = 32 << 20
+    package static let usualCapacity = 16 << 20
     /// Left free at the end before a block is translated; no block needs as much.
     package static let reserve = 1 << 20
 
@@ -36,6 +36,9 @@ package final class NativeCode {
         position = assembler.position
         translator = Translator(routines, HostFeatures(memory, routines), assembler)
     }
+
+    /// Bytes in use.
+    var byteCount: Int { position }
 
     /// Offset of the translation of `block` for a TLB set; translates it when there is none.
     func offset(of block: CachedBlock, set: Int) -> UInt32 {

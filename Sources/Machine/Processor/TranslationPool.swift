@@ -6,9 +6,7 @@ import Synchronization
 /// again when its turn comes. So states that wait cost nothing here. Taking and giving up is done by the thread that runs the machines;
 /// machines may end on any thread.
 final class TranslationPool: Sendable {
-    /// An address range of `TLB.Layout.byteCount` bytes, or a processor's `TLB`.
-    ///
-    /// Sendable: used under the lock only.
+    /// `@unchecked Sendable`: the references are used under the lock only.
     private struct State: @unchecked Sendable {
         /// Who holds memory; they take themselves out before they end.
         var holders: [Unmanaged<TLB>] = []

@@ -40,8 +40,8 @@ package final class CachedBlock {
 
     /// About how much memory the block takes, with its place in the cache and without what the engines make of it.
     var byteCount: Int {
-        block.operations.count * MemoryLayout<MicroOp>.stride
-            + block.instructions.count * MemoryLayout<InstructionRecord>.stride + 400
+        block.operations.capacity * MemoryLayout<MicroOp>.stride
+            + block.instructions.capacity * MemoryLayout<InstructionRecord>.stride + 340
     }
 }
 
@@ -58,8 +58,8 @@ package final class BlockCache {
         let context: UInt64
     }
 
-    /// Bytes of blocks that are kept, about: several times the code that boots an operating system.
-    package static let usualLimit = 16 << 20
+    /// Bytes of blocks that are kept, about: some 25,000 blocks, with some 10 MiB of machine code.
+    package static let usualLimit = 24 << 20
     /// Processors whose translation caches are kept.
     package static let usualTranslations = 32
 
@@ -73,7 +73,8 @@ package final class BlockCache {
     @exclusivity(unchecked) private(set) var generation = 1
     /// Runs of processors on this thread so far.
     @exclusivity(unchecked) private var uses: UInt64 = 0
-    private var byteCount = 0
+    /// Bytes of the blocks held, about.
+    package private(set) var byteCount = 0
 
     private let codeCapacity: Int
     private let limit: Int
@@ -103,6 +104,9 @@ package final class BlockCache {
 
     /// Number of blocks that were translated to machine code since its memory was last full.
     package var translatedCount: Int { nativeCode?.blocks.count ?? 0 }
+
+    /// Bytes of machine code since its memory was last full.
+    package var codeByteCount: Int { nativeCode?.byteCount ?? 0 }
 
     /// Number of blocks held.
     package var count: Int { blocks.count }
