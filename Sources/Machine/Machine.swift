@@ -49,8 +49,6 @@ package final class Machine {
     package var paravirtual = ParavirtualState()
     /// Reads of devices so far, by port or address.
     @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
-    /// The instruction being executed is alone in its block and may write to pages with cached code.
-    @exclusivity(unchecked) var mayWriteCode = true
     /// Why Swift code that a translated block called could not do its work, and the block.
     @exclusivity(unchecked) var nativeFailure: AccessFailure?
     @exclusivity(unchecked) var nativeBlock: CachedBlock?
@@ -74,19 +72,20 @@ package final class Machine {
         board = Board(processorCount: states.count)
         var processors: [Processor] = []
         for (index, state) in states.enumerated() {
-            let processor = Processor()
+            let processor = Processor(blocks: blocks)
             try processor.load(state)
             processor.system.pointee.randomState = options.randomSeed &+ UInt64(index)
             processors.append(processor)
         }
         self.processors = processors
+        blocks.translations.reserve(2 * processors.count)
     }
 
     private init(copying parent: Machine, blocks: BlockCache) {
         options = parent.options
         base = parent.base
         self.blocks = blocks
-        processors = parent.processors.map { $0.fork() }
+        processors = parent.processors.map { $0.fork(blocks: blocks) }
         activeProcessor = parent.activeProcessor
         memory = parent.memory.fork()
         board = parent.board

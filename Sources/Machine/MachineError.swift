@@ -9,6 +9,8 @@ package struct MachineError: Error, Sendable, Hashable, CustomStringConvertible 
         case pageUnreadable
         /// A host-side access named guest memory that is not there.
         case addressNotMapped
+        /// The host has no memory left.
+        case outOfMemory
     }
 
     package let code: Code

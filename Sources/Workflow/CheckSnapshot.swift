@@ -91,9 +91,10 @@ extension Stemma {
     }
 
     /// The guest's Linux kernel, if it can be found.
-    func linuxKernel(of state: StoredMachineState) throws -> LinuxKernel? {
+    func linuxKernel(of state: StoredMachineState, readsTypes: Bool = true) throws -> LinuxKernel? {
         guard let memory = try guestMemory(of: state) else { return nil }
-        return try? LinuxKernel.find(in: memory, processors: state.stream.cpus().map(PagingRegisters.init))
+        return try? LinuxKernel.find(
+            in: memory, processors: state.stream.cpus().map(PagingRegisters.init), readsTypes: readsTypes)
     }
 
     /// Searches the guest's main memory. Only several CPUs make its log matter.

@@ -6,7 +6,7 @@
 /// | `runs` | a directory for each run of a VM: overlays, sockets, logs; gone when the run has ended in order |
 /// | `writes` | what NBD clients wrote to the disks of a VM and is no version of it yet |
 /// | `experiments` | a directory for each experiment: report and test cases |
-/// | `cache` | what can be fetched or built again: Debian packages |
+/// | `cache` | what can be fetched or built again: Debian packages, what CPUs and guests were asked |
 package struct Home: Sendable, Hashable {
     package let root: String
 

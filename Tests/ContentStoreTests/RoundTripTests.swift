@@ -33,6 +33,22 @@ import Testing
         #expect(throws: StoreError.self) { try fixture.store.read(root, at: UInt64.max, count: 1) }
     }
 
+    @Test func boundedCachesReadTheSame() throws {
+        let fixture = try Fixture()
+        var random = Random(4)
+        let bytes = random.text(700_000) + random.bytes(100_000)
+        let root = try fixture.store.add("a", bytes, kind: .memory)
+        // Full of what was read, then bounded: what is there goes, and what comes does not stay.
+        #expect(try fixture.store.bytes(root) == bytes)
+        for limit in [100_000, 0] {
+            fixture.store.limitCaches(frames: limit, nodes: limit)
+            for start in stride(from: 0, to: bytes.count - 5000, by: 37_000) {
+                #expect(
+                    try fixture.store.read(root, at: UInt64(start), count: 5000) == Array(bytes[start..<start + 5000]))
+            }
+        }
+    }
+
     @Test func zerosAreNoObjects() throws {
         let fixture = try Fixture()
         let ingest = try fixture.store.beginIngest(label: "zeros")

@@ -46,7 +46,9 @@ import VMState
     }
 
     /// A kernel that remembers a CPU with features in two words, which its types number in another order than usual.
-    private func kernel(capabilities: [UInt32], vendor: String = "AuthenticAMD") throws -> LinuxKernel? {
+    private func kernel(
+        capabilities: [UInt32], vendor: String = "AuthenticAMD", readsTypes: Bool = true
+    ) throws -> LinuxKernel? {
         var types = KernelTypeSection()
         let byte = types.type(1, "u8", 1, [8])
         let word = types.type(1, "u32", 4, [32])
@@ -72,7 +74,16 @@ import VMState
         }
         let registers = PagingRegisters(
             cr0: 1 << 31, cr3: SyntheticKernel.cr3, cr4: 0x20, efer: 0xd01, lstar: SyntheticKernel.lstar, idtBase: 0)
-        return try LinuxKernel.find(in: memory, processors: [registers])
+        return try LinuxKernel.find(in: memory, processors: [registers], readsTypes: readsTypes)
+    }
+
+    @Test func symbolsComeWithoutTypes() throws {
+        let whole = try #require(try kernel(capabilities: [1, 2, 3]))
+        let symbols = try #require(try kernel(capabilities: [1, 2, 3], readsTypes: false))
+        #expect(whole.types != nil && symbols.types == nil)
+        #expect(symbols.release == whole.release)
+        #expect(
+            whole.symbol("boot_cpu_data") != nil && symbols.symbol("boot_cpu_data") == whole.symbol("boot_cpu_data"))
     }
 
     @Test func aLinuxKernelRemembersItsCPU() throws {

@@ -31,6 +31,8 @@ struct FrameCache {
         return .first
     }
 
+    mutating func setLimit(_ limit: Int) { frames.setLimit(limit) }
+
     mutating func remove(_ key: ContentStore.FrameKey) { frames.remove(key) }
 
     mutating func insert(_ frame: Frame, for key: ContentStore.FrameKey) {

@@ -15,7 +15,7 @@ struct LRUCache<Key: Hashable, Value> {
     private var newest = -1
     private var oldest = -1
     private var cost = 0
-    private let limit: Int
+    private var limit: Int
 
     /// - Parameter limit: the greatest sum of costs.
     init(limit: Int) {
@@ -50,6 +50,12 @@ struct LRUCache<Key: Hashable, Value> {
         self.cost += cost
         attach(index)
         while self.cost > limit, oldest != index, let last = slots[oldest] { remove(last.key) }
+    }
+
+    /// Holds another limit from now on, and forgets what is too much for it.
+    mutating func setLimit(_ limit: Int) {
+        self.limit = limit
+        while cost > limit, oldest >= 0, let last = slots[oldest] { remove(last.key) }
     }
 
     mutating func remove(_ key: Key) {

@@ -6,10 +6,11 @@ extension LinuxKernel {
 
     /// Finds the kernel that a CPU runs.
     ///
+    /// - Parameter readsTypes: without, `types` is nil: for who wants symbols only, and soon.
     /// - Returns: nil if none of the CPUs is in 64-bit mode with a Linux kernel whose symbol table is in memory.
     /// - Throws: only for failures of the storage.
     package static func find(
-        in memory: any GuestMemory, processors: [PagingRegisters]
+        in memory: any GuestMemory, processors: [PagingRegisters], readsTypes: Bool = true
     ) throws(GuestMemoryError) -> LinuxKernel? {
         let cached = PageCache(memory)
         var tried: Set<[UInt64]> = []
@@ -18,7 +19,9 @@ extension LinuxKernel {
             for root in [registers.cr3, registers.cr3 & ~0x1000] {
                 let pages = PageTables(memory: cached, root: root, levels: registers.levels)
                 guard tried.insert([pages.root, UInt64(pages.levels)]).inserted else { continue }
-                if let kernel = try find(pages, in: memory, entry: registers.lstar) { return kernel.reading(memory) }
+                if let kernel = try find(pages, in: memory, entry: registers.lstar, readsTypes) {
+                    return kernel.reading(memory)
+                }
             }
         }
         return nil
@@ -26,7 +29,7 @@ extension LinuxKernel {
 
     /// - Parameter memory: the same as that of the page tables, for long runs that shall not go through its cache.
     private static func find(
-        _ pages: PageTables, in memory: any GuestMemory, entry: UInt64
+        _ pages: PageTables, in memory: any GuestMemory, entry: UInt64, _ readsTypes: Bool
     ) throws(GuestMemoryError) -> LinuxKernel? {
         guard let code = try pages.translate(entry), code.isExecutable else { return nil }
         // The image is contiguous in physical memory; whatever else is mapped here lies elsewhere.
@@ -47,7 +50,7 @@ extension LinuxKernel {
             guard text.hasPrefix("Linux version ") else { continue }
             return LinuxKernel(
                 pages: pages, image: image, banner: text.trimmingNewline, symbols: symbols,
-                types: try types(pages, wanted, kernel))
+                types: readsTypes ? try types(pages, wanted, kernel) : nil)
         }
         return nil
     }

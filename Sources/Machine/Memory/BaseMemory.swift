@@ -1,8 +1,11 @@
+import Glibc
 import Synchronization
 
 /// The base snapshot's pages: immutable, loaded on first use, shared by every fork on every thread.
 ///
-/// Pages are numbered densely over the regions ("page index"), so that a sparse physical address space costs nothing.
+/// Pages are numbered densely over the regions ("page index"), so that a sparse physical address space costs nothing. Making one takes no
+/// time that grows with the guest's memory, and its memory grows with the pages that were touched: 4 KiB for each that is not zero, and
+/// 4 KiB of addresses for each touched stretch of 2 MiB.
 package final class BaseMemory: Sendable {
     struct Mapping: Sendable {
         let region: MemoryRegion
@@ -30,10 +33,14 @@ package final class BaseMemory: Sendable {
     private let extentCount: Int
 
     /// Address of each loaded page, 0 when not loaded yet. Written once per page by compare-and-exchange.
-    /// Safe to share: the table never moves, and a page is complete before its address is published.
+    /// Safe to share: the table never moves, and a page is complete before its address is published. It is memory of the system's, all
+    /// zeros: the entries are trivial, and zero bits are what `Atomic(0)` holds.
     private nonisolated(unsafe) let table: UnsafeMutablePointer<Atomic<UInt>>
     private nonisolated(unsafe) let zeroPage: UnsafeMutableRawPointer
+    private let slabs = PageSlabs()
     private let loaded = Atomic<Int>(0)
+    /// What the states made of this base hold apart from it.
+    package let census = StateCensus()
 
     package init(source: any PageSource) throws(MachineError) {
         self.source = source
@@ -62,6 +69,11 @@ package final class BaseMemory: Sendable {
             throw MachineError(
                 .invalidLayout, "the guest has \(index) pages; the engine maps up to \(GuestMemory.maximumPages)")
         }
+        guard let zeroPage = slabs.take(), let memory = HostPages.map(byteCount: Self.tableBytes(index)) else {
+            throw MachineError(.outOfMemory, "the host has no memory for the table of the guest's \(index) pages")
+        }
+        self.zeroPage = zeroPage
+        table = memory.bindMemory(to: Atomic<UInt>.self, capacity: max(index, 1))
         self.mappings = mappings
         pageCount = index
         extentCount = mappings.count
@@ -72,23 +84,14 @@ package final class BaseMemory: Sendable {
                     firstPage: mapping.firstPage, pageCount: mapping.pageCount, firstIndex: mapping.firstIndex,
                     isWritable: mapping.region.isWritable))
         }
-        table = .allocate(capacity: max(index, 1))
-        for position in 0..<max(index, 1) { (table + position).initialize(to: Atomic(0)) }
-        zeroPage = .allocate(byteCount: 4096, alignment: 4096)
-        zeroPage.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
     }
 
     deinit {
-        let zero = UInt(bitPattern: zeroPage)
-        for position in 0..<max(pageCount, 1) {
-            let address = table[position].load(ordering: .relaxed)
-            if address != 0, address != zero { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
-        }
-        table.deinitialize(count: max(pageCount, 1))
-        table.deallocate()
-        zeroPage.deallocate()
+        munmap(table, Self.tableBytes(pageCount))
         extents.deallocate()
     }
+
+    private static func tableBytes(_ pageCount: Int) -> Int { max(pageCount, 1) * MemoryLayout<Atomic<UInt>>.stride }
 
     /// Pages that hold something other than zeros and were loaded so far.
     package var loadedPageCount: Int { loaded.load(ordering: .relaxed) }
@@ -126,13 +129,14 @@ package final class BaseMemory: Sendable {
     }
 
     private func load(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
-        let fresh = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64)
-        fresh.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
+        guard let fresh = slabs.take() else {
+            throw MachineError(.outOfMemory, "the host has no memory for another page of the snapshot")
+        }
         do {
             try source.readPage(
                 at: physicalAddress(ofIndex: index), into: UnsafeMutableRawBufferPointer(start: fresh, count: 4096))
         } catch {
-            fresh.deallocate()
+            slabs.giveBack(fresh, isZero: false)
             throw MachineError(
                 .pageUnreadable,
                 "the page at 0x\(String(physicalAddress(ofIndex: index), radix: 16)) of the snapshot cannot be read; "
@@ -144,7 +148,7 @@ package final class BaseMemory: Sendable {
         let chosen = any == 0 ? zeroPage : fresh
         let (exchanged, original) = table[index].compareExchange(
             expected: 0, desired: UInt(bitPattern: chosen), ordering: .acquiringAndReleasing)
-        if any == 0 || !exchanged { fresh.deallocate() }
+        if any == 0 || !exchanged { slabs.giveBack(fresh, isZero: any == 0) }
         if exchanged, any != 0 { loaded.wrappingAdd(1, ordering: .relaxed) }
         return exchanged ? chosen : (UnsafeMutableRawPointer(bitPattern: original) ?? chosen)
     }

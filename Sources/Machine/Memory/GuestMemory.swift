@@ -15,7 +15,7 @@ package struct GuestMemory: ~Copyable {
 
     package init(base: BaseMemory) {
         self.base = base
-        root = Radix.makeNode()
+        root = Radix.makeNode(base.census)
     }
 
     private init(base: BaseMemory, root: UnsafeMutableRawPointer) {
@@ -23,7 +23,7 @@ package struct GuestMemory: ~Copyable {
         self.root = root
     }
 
-    deinit { Radix.release(root, level: Radix.levels) }
+    deinit { Radix.release(root, level: Radix.levels, base.census) }
 
     /// A second memory with the same content. Write translations of both must be dropped by the caller.
     package func fork() -> GuestMemory {
@@ -73,8 +73,8 @@ package struct GuestMemory: ~Copyable {
 
     private mutating func privatePage(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
         if !Radix.isUnique(root) {
-            let copy = Radix.copyNode(root)
-            Radix.release(root, level: Radix.levels)
+            let copy = Radix.copyNode(root, base.census)
+            Radix.release(root, level: Radix.levels, base.census)
             root = copy
         }
         var node = root
@@ -84,11 +84,11 @@ package struct GuestMemory: ~Copyable {
             let slot = Radix.children(node) + ((index >> shift) & 63)
             if let next = slot.pointee {
                 if !Radix.isUnique(next) {
-                    slot.pointee = Radix.copyNode(next)
-                    Radix.release(next, level: level)
+                    slot.pointee = Radix.copyNode(next, base.census)
+                    Radix.release(next, level: level, base.census)
                 }
             } else {
-                slot.pointee = Radix.makeNode()
+                slot.pointee = Radix.makeNode(base.census)
             }
             guard let next = slot.pointee else { continue }
             node = next
@@ -99,12 +99,12 @@ package struct GuestMemory: ~Copyable {
         if let page = slot.pointee {
             if Radix.isUnique(page) { return page }
             let copy = Radix.makePage(
-                copying: PageHeader.data(page), isWatched: PageHeader.flags(page).pointee & 1 != 0)
+                copying: PageHeader.data(page), isWatched: PageHeader.flags(page).pointee & 1 != 0, base.census)
             slot.pointee = copy
-            Radix.release(page, level: 0)
+            Radix.release(page, level: 0, base.census)
             return copy
         }
-        let copy = Radix.makePage(copying: try base.page(index), isWatched: false)
+        let copy = Radix.makePage(copying: try base.page(index), isWatched: false, base.census)
         slot.pointee = copy
         return copy
     }
@@ -121,6 +121,13 @@ package struct GuestMemory: ~Copyable {
         let (exchanged, original) = cell.pointee.compareExchange(
             expected: 0, desired: fresh, ordering: .relaxed)
         return exchanged ? fresh : original
+    }
+
+    /// The identity of page `index` that code may be cached under, nil when its present bytes have none.
+    func knownIdentity(_ index: Int) -> Int? {
+        guard let page = writtenPage(index) else { return index }
+        let known = PageHeader.contentID(page).pointee.load(ordering: .relaxed)
+        return known == 0 ? nil : known
     }
 
     /// True when the page was marked by `setWatched`.

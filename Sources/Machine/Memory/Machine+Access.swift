@@ -42,9 +42,6 @@ extension Machine {
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64 = 0, asSupervisor: Bool = false,
         ignoringWatch: Bool = false
     ) throws(AccessFailure) {
-        let could = mayWriteCode
-        mayWriteCode = true
-        defer { mayWriteCode = could }
         try storeSlowly(
             address, byteCount: byteCount, low: low, high: high, asSupervisor: asSupervisor,
             ignoringWatch: ignoringWatch)
@@ -106,14 +103,10 @@ extension Machine {
         do throws(MachineError) {
             let page = try memory.readable(index)
             if enter, !isWatched {
-                let page4K = address & ~4095
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
-                let entry =
-                    processor.tlb.entries + translationSet * TLB.setCount
-                    + Int((address >> 12) & UInt64(TLB.setCount - 1))
-                let canWrite = translation.mayWrite && isWritable && memory.isWritableInPlace(index)
-                entry.pointee = TLBEntry(
-                    read: page4K, write: canWrite ? page4K : TLB.invalid, host: page)
+                processor.tlb.enter(
+                    address, set: translationSet, host: page,
+                    canWrite: translation.mayWrite && isWritable && memory.isWritableInPlace(index))
             }
             var result = Loaded(low: 0, high: 0)
             withUnsafeMutableBytes(of: &result) { buffer in
@@ -125,15 +118,17 @@ extension Machine {
         }
     }
 
+    /// - Parameter block: the block that the store is one operation of, when more instructions of it follow: a store to its own code is
+    ///   not carried out and throws `codeWrite`.
     @inline(never)
     func storeSlowly(
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64, asSupervisor: Bool = false,
-        ignoringWatch: Bool = false
+        ignoringWatch: Bool = false, inside block: CachedBlock? = nil
     ) throws(AccessFailure) {
         let offset = Int(address & 4095)
         let first = try translate(address, .write, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
-            try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch)
+            try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
             try storePart(
                 address, first, byteCount: byteCount, low: low, high: high, enter: !asSupervisor)
             return
@@ -141,8 +136,8 @@ extension Machine {
         let firstCount = 4096 - offset
         let next = address &+ UInt64(firstCount)
         let second = try translate(next, .write, asSupervisor: asSupervisor)
-        try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch)
-        try checkStore(next, second, byteCount: byteCount, ignoringWatch: ignoringWatch)
+        try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
+        try checkStore(next, second, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
         try storePart(address, first, byteCount: firstCount, low: low, high: high, enter: false)
         let shift = UInt64(firstCount % 8 * 8)
         let rest =
@@ -153,9 +148,12 @@ extension Machine {
             next, second, byteCount: byteCount - firstCount, low: rest.low, high: rest.high, enter: false)
     }
 
-    /// Stops before a store that must not happen now: to a watched page, or to code from inside a longer block.
+    /// Stops before a store that must not happen now: to a watched page, or to a page of the longer block that it is part of.
+    ///
+    /// Stores to other pages with code wait for nothing, whether it was lifted already or not: where blocks end, and with it when an
+    /// interrupt comes, must not depend on what other states of the family have executed.
     private func checkStore(
-        _ address: UInt64, _ translation: Translation, byteCount: Int, ignoringWatch: Bool
+        _ address: UInt64, _ translation: Translation, byteCount: Int, ignoringWatch: Bool, _ block: CachedBlock?
     ) throws(AccessFailure) {
         let physical = translation.physicalAddress
         let (index, _) = base.pageIndex(ofPhysical: physical)
@@ -166,12 +164,8 @@ extension Machine {
                     WatchedAccess(
                         virtualAddress: address, physicalAddress: physical, byteCount: byteCount, isWrite: true)))
         }
-        if !mayWriteCode, holdsCode(index) { throw .codeWrite }
-    }
-
-    private func holdsCode(_ index: Int) -> Bool {
-        guard let page = memory.writtenPage(index) else { return blocks.hasCode(index) }
-        return PageHeader.contentID(page).pointee.load(ordering: .relaxed) != 0
+        guard let block, let content = memory.knownIdentity(index) else { return }
+        if content == block.firstPage || content == block.secondPage { throw .codeWrite }
     }
 
     private func storePart(
@@ -187,13 +181,10 @@ extension Machine {
         do throws(MachineError) {
             let page = try writableBytes(ofPage: index)
             if enter, !memory.isWatched(index) {
-                let page4K = address & ~4095
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
-                let entry =
-                    processor.tlb.entries + translationSet * TLB.setCount
-                    + Int((address >> 12) & UInt64(TLB.setCount - 1))
-                let canWrite = translation.mayWrite && memory.isWritableInPlace(index)
-                entry.pointee = TLBEntry(read: page4K, write: canWrite ? page4K : TLB.invalid, host: page)
+                processor.tlb.enter(
+                    address, set: translationSet, host: page,
+                    canWrite: translation.mayWrite && memory.isWritableInPlace(index))
             }
             let value = Loaded(low: low, high: high)
             withUnsafeBytes(of: value) { buffer in

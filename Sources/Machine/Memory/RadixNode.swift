@@ -27,7 +27,8 @@ enum Radix {
         (node + 8).assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
     }
 
-    static func makeNode() -> UnsafeMutableRawPointer {
+    static func makeNode(_ census: StateCensus) -> UnsafeMutableRawPointer {
+        census.countNode(1)
         let node = UnsafeMutableRawPointer.allocate(byteCount: nodeBytes, alignment: 64)
         node.initializeMemory(as: UInt8.self, repeating: 0, count: nodeBytes)
         count(node).initialize(to: Atomic(1))
@@ -46,19 +47,22 @@ enum Radix {
     }
 
     /// Drops one count of the subtree at `level` (0 = page).
-    static func release(_ object: UnsafeMutableRawPointer, level: Int) {
+    static func release(_ object: UnsafeMutableRawPointer, level: Int, _ census: StateCensus) {
         let (old, _) = count(object).pointee.wrappingSubtract(1, ordering: .acquiringAndReleasing)
         guard old == 1 else { return }
         if level > 0 {
             let slots = children(object)
-            for index in 0..<fanout { if let child = slots[index] { release(child, level: level - 1) } }
+            for index in 0..<fanout { if let child = slots[index] { release(child, level: level - 1, census) } }
+            census.countNode(-1)
+        } else {
+            census.countPage(-1)
         }
         object.deallocate()
     }
 
     /// A private copy of an inner node; its children gain a holder.
-    static func copyNode(_ node: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
-        let copy = makeNode()
+    static func copyNode(_ node: UnsafeMutableRawPointer, _ census: StateCensus) -> UnsafeMutableRawPointer {
+        let copy = makeNode(census)
         let from = children(node)
         let to = children(copy)
         for index in 0..<fanout {
@@ -70,7 +74,10 @@ enum Radix {
         return copy
     }
 
-    static func makePage(copying data: UnsafeRawPointer, isWatched: Bool) -> UnsafeMutableRawPointer {
+    static func makePage(
+        copying data: UnsafeRawPointer, isWatched: Bool, _ census: StateCensus
+    ) -> UnsafeMutableRawPointer {
+        census.countPage(1)
         let page = UnsafeMutableRawPointer.allocate(byteCount: pageBytes, alignment: 64)
         count(page).initialize(to: Atomic(1))
         PageHeader.contentID(page).initialize(to: Atomic(0))

@@ -34,6 +34,9 @@ package final class CodeMemory {
         munmap(executable, capacity)
     }
 
+    /// Takes the mapping for writing out of the process's resident memory; the bytes stay. They are mapped again as they are touched.
+    func settleWritten() { madvise(writable, capacity, MADV_DONTNEED) }
+
     /// A file without name. `memfd_create` is not in Swift's overlay of the C library, so it is looked up.
     private static func makeFile() -> Int32 {
         typealias Create = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32

@@ -11,7 +11,7 @@ extension Machine {
         let tlb = processor.tlb
         let jumps = tlb.jumps
         let opaque = Unmanaged.passUnretained(self).toOpaque()
-        mayWriteCode = false
+        tlb.beginUse()
         forgetOldCode(code)
         // Place of the jump that led here and is not linked to its target yet.
         var place = 0
@@ -23,6 +23,11 @@ extension Machine {
             let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             if jump.pointee.key != key || jump.pointee.block == nil {
+                makeRoomForBlocks()
+                if tlb.codeGeneration != code.generation {
+                    forgetOldCode(code)
+                    place = 0
+                }
                 do throws(AccessFailure) {
                     jump.pointee = TLB.JumpEntry(key: key, try block(at: rip))
                 } catch {
@@ -73,8 +78,8 @@ extension Machine {
 
     /// The terminators that translated code leaves to Swift, as the interpreter does them.
     private func terminate(_ cached: CachedBlock, _ index: Int) -> AccessFailure {
-        let operation = cached.operations[index]
         let block = cached.block
+        let operation = block.operations[index]
         if operation.operation == .raise {
             return unwind(block, at: index, .exception(GuestException(raising: operation.immediate)))
         }

@@ -10,7 +10,7 @@ import X86
 /// Not thread-safe: it belongs to a block cache.
 package final class NativeCode {
     /// Bytes of code at most.
-    static let capacity = 32 << 20
+    package static let usualCapacity = 16 << 20
     /// Left free at the end before a block is translated; no block needs as much.
     package static let reserve = 1 << 20
 
@@ -21,10 +21,13 @@ package final class NativeCode {
     @exclusivity(unchecked) private(set) var blocks: [CachedBlock] = []
     private let routines: NativeRoutines
     @exclusivity(unchecked) private var position: Int
+    /// Where the next look at the memory for writing is due: it would be resident twice.
+    @exclusivity(unchecked) private var nextSettling = NativeCode.settlingStep
+    private static let settlingStep = 1 << 20
     private let translator: Translator
 
     /// - Returns: nil when the host allows no generated code.
-    init?(capacity: Int = NativeCode.capacity) {
+    init?(capacity: Int = NativeCode.usualCapacity) {
         guard let memory = CodeMemory(capacity: capacity) else { return nil }
         self.memory = memory
         var assembler = CodeAssembler(memory.writable, capacity: capacity)
@@ -33,6 +36,9 @@ package final class NativeCode {
         position = assembler.position
         translator = Translator(routines, HostFeatures(memory, routines), assembler)
     }
+
+    /// Bytes in use.
+    var byteCount: Int { position }
 
     /// Offset of the translation of `block` for a TLB set; translates it when there is none.
     func offset(of block: CachedBlock, set: Int) -> UInt32 {
@@ -61,13 +67,20 @@ package final class NativeCode {
             block.codeOffsets = InlineArray(repeating: 0)
         }
         block.codeOffsets[set] = UInt32(truncatingIfNeeded: start)
+        if position > nextSettling {
+            nextSettling = position + Self.settlingStep
+            memory.settleWritten()
+        }
         return UInt32(truncatingIfNeeded: start)
     }
 
-    private func flush() {
+    /// Throws all translations away. Not while one is executed.
+    func flush() {
         generation += 1
         blocks.removeAll(keepingCapacity: true)
         position = routines.end
+        nextSettling = position + Self.settlingStep
+        memory.settleWritten()
     }
 
     /// Makes the jump whose guard is at `place` go to the block at `target`.

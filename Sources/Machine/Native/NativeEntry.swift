@@ -22,7 +22,7 @@ enum NativeEntry {
     /// What a call is about: bits 0-7 bytes, 8 for a store, 12-31 operation.
     private struct Request {
         let machine: Machine
-        /// Alive, because the block cache never drops a block.
+        /// Alive, because the block cache drops no block while one is executed.
         let block: CachedBlock
         let operation: Int
         let byteCount: Int
@@ -70,7 +70,8 @@ enum NativeEntry {
         let machine = request.machine
         machine.slots[16] = request.block.rip
         do throws(AccessFailure) {
-            try machine.storeSlowly(address, byteCount: request.byteCount, low: value[0], high: value[1])
+            try machine.storeSlowly(
+                address, byteCount: request.byteCount, low: value[0], high: value[1], inside: request.block)
             return 0
         } catch {
             return request.fail(error)
@@ -84,12 +85,11 @@ enum NativeEntry {
         let request = Request(raw, info, block)
         let machine = request.machine
         machine.slots[16] = request.block.rip
-        let operation = request.block.operations[request.operation]
+        let operation = request.block.block.operations[request.operation]
         machine.slots[Int(Slot.immediate.rawValue)] = operation.immediate
         machine.processor.settleFlags()
         switch machine.runHelper(operation) {
         case .completed:
-            machine.mayWriteCode = false
             key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
             return 0
         case .exception(let exception): return request.fail(.exception(exception))
@@ -110,7 +110,7 @@ enum NativeEntry {
         _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
         let request = Request(raw, info, block)
-        if Machine.executeSeldom(request.block.operations[request.operation], request.machine.slots) { return 0 }
+        if Machine.executeSeldom(request.block.block.operations[request.operation], request.machine.slots) { return 0 }
         return request.fail(.exception(GuestException(.divideError)))
     }
 }

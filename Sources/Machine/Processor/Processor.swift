@@ -8,19 +8,32 @@ package final class Processor {
     package let slots: UnsafeMutablePointer<UInt64>
     /// Everything that is always concrete.
     package let system: UnsafeMutablePointer<SystemState>
-    /// Software TLB of `TLB.count` entries, made when the processor first runs.
+    /// Software TLB of `TLB.count` entries, whose memory it has while it is among those that ran last.
     let tlb: TLB
     /// HLT was executed and no interrupt came since.
     package var isHalted = false
     /// An NMI was taken, and its handler has not executed IRET yet.
     package var blocksNonMaskable = false
 
-    package init() {
+    /// - Parameter blocks: the block cache of the machine.
+    package init(blocks: BlockCache) {
         slots = .allocate(capacity: Slot.count)
         slots.initialize(repeating: 0, count: Slot.count)
         system = .allocate(capacity: 1)
         system.initialize(to: SystemState())
-        tlb = TLB()
+        tlb = TLB(blocks)
+    }
+
+    /// The temporaries are left as they come: a block writes each before it reads it, so they need no time here, and those that are never
+    /// used need no memory of the host.
+    private init(copying parent: Processor, blocks: BlockCache) {
+        slots = .allocate(capacity: Slot.count)
+        slots.initialize(from: parent.slots, count: Slot.guestCount)
+        system = .allocate(capacity: 1)
+        system.initialize(to: parent.system.pointee)
+        tlb = TLB(blocks)
+        isHalted = parent.isHalted
+        blocksNonMaskable = parent.blocksNonMaskable
     }
 
     deinit {
@@ -29,15 +42,8 @@ package final class Processor {
         system.deallocate()
     }
 
-    /// A copy for a forked state. Temporaries are not carried over.
-    func fork() -> Processor {
-        let child = Processor()
-        child.slots.update(from: slots, count: Slot.guestCount)
-        child.system.pointee = system.pointee
-        child.isHalted = isHalted
-        child.blocksNonMaskable = blocksNonMaskable
-        return child
-    }
+    /// A copy for a forked state. Temporaries and translations are not carried over.
+    func fork(blocks: BlockCache) -> Processor { Processor(copying: self, blocks: blocks) }
 
     /// Value of a slot.
     package subscript(slot: Slot) -> UInt64 {

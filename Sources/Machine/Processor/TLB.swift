@@ -25,6 +25,8 @@ struct TLBEntry {
 ///
 /// Only RAM pages are entered: for reading when not watched, for writing when moreover private to the state and without cached code.
 /// There is one set of entries per way of accessing (`Set`), because U/S and SMAP are judged when an entry is made.
+///
+/// Its memory is on loan from the pool of the thread's block cache, from the first use on until others need it more.
 final class TLB {
     /// Who accesses: each has its own entries.
     enum Set: Int {
@@ -58,16 +60,26 @@ final class TLB {
     @exclusivity(unchecked) private var jumpStorage: UnsafeMutablePointer<JumpEntry>?
     /// `NativeCode.generation` that `JumpEntry.code` belongs to.
     @exclusivity(unchecked) var codeGeneration = 0
+    /// The cache with the blocks that the jump cache names, and its `BlockCache.generation` when they were entered.
+    private let blocks: BlockCache
+    @exclusivity(unchecked) private var blockGeneration = 0
+    /// When the processor ran last, in runs of the thread.
+    @exclusivity(unchecked) private(set) var lastUse: UInt64 = 0
+    /// Some entry may allow writing.
+    @exclusivity(unchecked) private var allowsWrites = false
+
+    init(_ blocks: BlockCache) { self.blocks = blocks }
 
     /// What the run loop needs of a block, without reference counting.
     struct JumpEntry {
         /// Virtual address combined with who executes; see `TLB.key`.
         var key: UInt64
+        /// Nil when the entry was made for translated code.
         var operations: UnsafeMutablePointer<MicroOp>?
         var instructionCount: UInt32
         /// Offset of the translated block, 0 when there is none.
         var code: UInt32
-        /// Kept alive by the block cache, which never drops a block.
+        /// Kept alive by the block cache until its generation changes.
         var block: Unmanaged<CachedBlock>?
 
         static var empty: JumpEntry {
@@ -85,9 +97,9 @@ final class TLB {
             self.block = block
         }
 
-        init(key: UInt64, _ cached: CachedBlock) {
+        init(key: UInt64, _ cached: CachedBlock, operations: UnsafeMutablePointer<MicroOp>? = nil) {
             self.key = key
-            operations = cached.operations
+            self.operations = operations
             instructionCount = UInt32(truncatingIfNeeded: cached.instructionCount)
             code = 0
             block = Unmanaged.passUnretained(cached)
@@ -118,14 +130,37 @@ final class TLB {
     deinit { release() }
 
     /// The entries, followed by the jump cache; made on first use.
-    var entries: UnsafeMutablePointer<TLBEntry> {
-        if let storage { return storage }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: Layout.byteCount, alignment: 64)
+    var entries: UnsafeMutablePointer<TLBEntry> { storage ?? makeStorage() }
+
+    @inline(never)
+    private func makeStorage() -> UnsafeMutablePointer<TLBEntry> {
+        let memory = blocks.translations.take(for: self)
         let fresh = memory.initializeMemory(as: TLBEntry.self, repeating: .empty, count: Self.count)
         storage = fresh
         jumpStorage = (memory + Int(Layout.jumps)).initializeMemory(
             as: JumpEntry.self, repeating: .empty, count: Self.jumpCount)
         return fresh
+    }
+
+    /// Must come before the processor executes blocks: it is in use now, and names no block that was dropped.
+    func beginUse() {
+        lastUse = blocks.nextUse()
+        forgetDroppedBlocks()
+    }
+
+    /// Empties the jump cache when blocks were dropped since it was last looked at.
+    func forgetDroppedBlocks() {
+        guard blockGeneration != blocks.generation else { return }
+        blockGeneration = blocks.generation
+        flushJumps()
+    }
+
+    /// Enters a page.
+    func enter(_ address: UInt64, set: Int, host: UnsafeMutableRawPointer, canWrite: Bool) {
+        let page = address & ~4095
+        if canWrite { allowsWrites = true }
+        entries[set * Self.setCount + Int((address >> 12) & UInt64(Self.setCount - 1))] = TLBEntry(
+            read: page, write: canWrite ? page : Self.invalid, host: host)
     }
 
     /// Blocks by virtual address for the current translation and mode; made on first use.
@@ -173,6 +208,7 @@ final class TLB {
             }
         }
         guard let jumpStorage else { return }
+        if blockGeneration != blocks.generation { return forgetDroppedBlocks() }
         // Blocks of this page, and those of the page before that reach into it.
         for index in 0..<Self.jumpCount where jumpStorage[index].block != nil {
             let rip = jumpStorage[index].rip
@@ -184,9 +220,8 @@ final class TLB {
     func flush() {
         largeLow = nil
         largeHigh = nil
-        if let storage {
-            storage.update(repeating: .empty, count: Self.count)
-        }
+        storage?.update(repeating: .empty, count: Self.count)
+        allowsWrites = false
         flushJumps()
     }
 
@@ -196,8 +231,9 @@ final class TLB {
 
     /// Makes every page read-only again: after a fork, or when code was lifted from a written page.
     func flushWrites() {
-        guard let storage else { return }
+        guard let storage, allowsWrites else { return }
         for index in 0..<Self.count { storage[index].write = Self.invalid }
+        allowsWrites = false
     }
 
     /// Forgets the entries that lead to a page's bytes.
@@ -210,8 +246,18 @@ final class TLB {
 
     /// Gives the memory back; the next use starts empty.
     func release() {
-        if let storage { UnsafeMutableRawPointer(storage).deallocate() }
-        storage = nil
-        jumpStorage = nil
+        if storage != nil { blocks.translations.giveBack(self) }
+    }
+
+    /// Lets go of the memory, for the pool: the next use starts empty. Nil when there is none.
+    func giveUp() -> UnsafeMutableRawPointer? {
+        defer {
+            storage = nil
+            jumpStorage = nil
+            largeLow = nil
+            largeHigh = nil
+            allowsWrites = false
+        }
+        return storage.map { UnsafeMutableRawPointer($0) }
     }
 }

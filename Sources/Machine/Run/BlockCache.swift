@@ -1,12 +1,13 @@
 import X86
 
-/// A lifted block with its operations in unmanaged memory, as the interpreter wants them.
+/// A lifted block, with its operations in unmanaged memory once the interpreter wants them.
 package final class CachedBlock {
     package let block: Block
-    /// As `block.operations`, with the fused forms of `Fusion`; the indices are the same.
-    let operations: UnsafeMutablePointer<MicroOp>
+    @exclusivity(unchecked) private var fused: UnsafeMutablePointer<MicroOp>?
     let instructionCount: UInt64
     let rip: UInt64
+    /// Content identity of the page where the block begins.
+    let firstPage: Int
     /// Content identity of the second page when the block's instruction crosses a page boundary, else -1.
     let secondPage: Int
     /// Offsets of the translations by TLB set, 0 for none; they mean something in generation `codeGeneration` of `NativeCode`.
@@ -15,25 +16,40 @@ package final class CachedBlock {
     /// The second page was not needed.
     static let noSecondPage = -1
 
-    init(_ block: Block, secondPage: Int) {
+    init(_ block: Block, firstPage: Int, secondPage: Int = CachedBlock.noSecondPage) {
         self.block = block
+        self.firstPage = firstPage
         self.secondPage = secondPage
-        let count = block.operations.count
-        let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
-        for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
-        Fusion.fuse(UnsafeMutableBufferPointer(start: storage, count: count))
-        operations = storage
         instructionCount = UInt64(block.instructions.count)
         rip = block.rip
     }
 
-    deinit { operations.deallocate() }
+    deinit { fused?.deallocate() }
+
+    /// As `block.operations`, with the fused forms of `Fusion`; the indices are the same.
+    var operations: UnsafeMutablePointer<MicroOp> { fused ?? fuse() }
+
+    private func fuse() -> UnsafeMutablePointer<MicroOp> {
+        let count = block.operations.count
+        let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
+        for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
+        Fusion.fuse(UnsafeMutableBufferPointer(start: storage, count: count))
+        fused = storage
+        return storage
+    }
+
+    /// About how much memory the block takes, with its place in the cache and without what the engines make of it.
+    var byteCount: Int {
+        block.operations.capacity * MemoryLayout<MicroOp>.stride
+            + block.instructions.capacity * MemoryLayout<InstructionRecord>.stride + 340
+    }
 }
 
 /// Lifted code by content: what a page held when it was lifted, the place in it, the virtual address and the lift context.
 ///
 /// Because the key names the content, nothing is flushed when another state of the family runs. One cache serves the machines of
-/// one thread; it is not thread-safe.
+/// one thread; it is not thread-safe. Its memory is bounded: when the blocks are too many all are dropped, and lifted again as they are
+/// wanted.
 package final class BlockCache {
     struct Key: Hashable {
         let content: Int
@@ -42,19 +58,41 @@ package final class BlockCache {
         let context: UInt64
     }
 
+    /// Bytes of blocks that are kept, about: some 25,000 blocks, with some 10 MiB of machine code.
+    package static let usualLimit = 24 << 20
+    /// Processors whose translation caches are kept.
+    package static let usualTranslations = 32
+
     private var blocks: [Key: CachedBlock] = [:]
     /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.
     private var replaced: [CachedBlock] = []
     private var contentsWithCode: Set<Int> = []
     @exclusivity(unchecked) private var nativeCode: NativeCode?
     @exclusivity(unchecked) private var isNativeKnown = false
+    /// Changes when blocks were dropped; never 0.
+    @exclusivity(unchecked) private(set) var generation = 1
+    /// Runs of processors on this thread so far.
+    @exclusivity(unchecked) private var uses: UInt64 = 0
+    /// Bytes of the blocks held, about.
+    package private(set) var byteCount = 0
 
     private let codeCapacity: Int
+    private let limit: Int
+    /// Memory for the processors' translation caches.
+    let translations: TranslationPool
 
-    package init() { codeCapacity = NativeCode.capacity }
-
-    /// - Parameter codeCapacity: bytes of translated code at most.
-    package init(codeCapacity: Int) { self.codeCapacity = codeCapacity }
+    /// - Parameters:
+    ///   - codeCapacity: bytes of translated code at most.
+    ///   - limit: bytes of lifted blocks at most, about.
+    ///   - translations: how many processors keep their translation caches while others run.
+    package init(
+        codeCapacity: Int = NativeCode.usualCapacity, limit: Int = BlockCache.usualLimit,
+        translations: Int = BlockCache.usualTranslations
+    ) {
+        self.codeCapacity = codeCapacity
+        self.limit = limit
+        self.translations = TranslationPool(limit: translations)
+    }
 
     /// Translated blocks; made when they are first asked for. Nil on a host that allows no generated code.
     package var native: NativeCode? {
@@ -67,15 +105,39 @@ package final class BlockCache {
     /// Number of blocks that were translated to machine code since its memory was last full.
     package var translatedCount: Int { nativeCode?.blocks.count ?? 0 }
 
+    /// Bytes of machine code since its memory was last full.
+    package var codeByteCount: Int { nativeCode?.byteCount ?? 0 }
+
     /// Number of blocks held.
     package var count: Int { blocks.count }
+
+    /// Processors that hold memory for their translation caches.
+    package var translationCount: Int { translations.count }
+
+    func nextUse() -> UInt64 {
+        uses &+= 1
+        return uses
+    }
 
     func find(_ key: Key) -> CachedBlock? { blocks[key] }
 
     func insert(_ block: CachedBlock, _ key: Key) {
+        byteCount += block.byteCount
         if let old = blocks.updateValue(block, forKey: key) { replaced.append(old) }
         contentsWithCode.insert(key.content)
         if block.secondPage != CachedBlock.noSecondPage { contentsWithCode.insert(block.secondPage) }
+    }
+
+    /// Drops all blocks when they have become too many, and what was made of them. Call it only while no block is executed; jump caches
+    /// notice by ``generation``.
+    func makeRoom() {
+        guard byteCount > limit else { return }
+        byteCount = 0
+        blocks = [:]
+        replaced = []
+        contentsWithCode = []
+        generation += 1
+        nativeCode?.flush()
     }
 
     /// True when code was lifted from the page content `content`.

@@ -4,7 +4,7 @@ extension Machine {
     /// Executes blocks from RIP on until `SystemState.stop` instructions have retired or something fails; nil after a single block.
     ///
     /// Invariants of the unsafe code: block operations come from the lifter, which uses slots below `Slot.count` only and ends each
-    /// block with a terminator; cached blocks stay alive in `blocks` as long as this machine; TLB host addresses are valid because
+    /// block with a terminator; cached blocks stay alive in `blocks` until `makeRoom`, after which the jump cache is empty; TLB host addresses are valid because
     /// every replacement of a page's bytes drops them (`writableBytes`).
     func execute(_ single: CachedBlock?) -> AccessFailure? {
         let processor = processor
@@ -12,7 +12,7 @@ extension Machine {
         let system = processor.system
         let allEntries = processor.tlb.entries
         let jumps = processor.tlb.jumps
-        mayWriteCode = single != nil
+        processor.tlb.beginUse()
         var isFirst = true
 
         machine: while true {
@@ -26,13 +26,15 @@ extension Machine {
             let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             let code: TLB.JumpEntry
-            if jump.pointee.key == key, single == nil {
+            if jump.pointee.key == key, jump.pointee.operations != nil, single == nil {
                 code = jump.pointee
             } else if let single {
-                code = TLB.JumpEntry(key: key, single)
+                code = TLB.JumpEntry(key: key, single, operations: single.operations)
             } else {
+                makeRoomForBlocks()
                 do throws(AccessFailure) {
-                    code = TLB.JumpEntry(key: key, try block(at: rip))
+                    let block = try block(at: rip)
+                    code = TLB.JumpEntry(key: key, block, operations: block.operations)
                 } catch {
                     return error
                 }
@@ -161,7 +163,9 @@ extension Machine {
                     } else {
                         let high = width == 128 ? slots[Int(op.pointee.b.rawValue) &+ 1] : 0
                         do throws(AccessFailure) {
-                            try storeSlowly(address, byteCount: Int(bytes), low: b, high: high)
+                            try storeSlowly(
+                                address, byteCount: Int(bytes), low: b, high: high,
+                                inside: single == nil ? code.block?.takeUnretainedValue() : nil)
                         } catch {
                             stopped = error
                             break block
@@ -261,7 +265,7 @@ extension Machine {
 
                 case .helper:
                     switch runHelper(op.pointee) {
-                    case .completed: mayWriteCode = single != nil
+                    case .completed: break
                     case .exception(let exception):
                         stopped = .exception(exception)
                         break block
@@ -293,6 +297,13 @@ extension Machine {
             guard let block = code.block?.takeUnretainedValue() else { return stopped }
             return unwind(block.block, at: op - UnsafePointer(first), stopped)
         }
+    }
+
+    /// Drops blocks when they have become too many. Between two blocks only.
+    @inline(__always)
+    func makeRoomForBlocks() {
+        blocks.makeRoom()
+        processor.tlb.forgetDroppedBlocks()
     }
 
     /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.

@@ -13,11 +13,9 @@ extension Machine {
         if translation.pageSize > 4096 { processor.tlb.noteLarge(linear, mask: ~(translation.pageSize - 1)) }
         let physical = translation.physicalAddress
         let index = try codePage(physical)
-        let isNew = memory.writtenPage(index).map {
-            PageHeader.contentID($0).pointee.load(ordering: .relaxed) == 0
-        }
+        let isNew = memory.knownIdentity(index) == nil
         let content = memory.contentIdentity(index)
-        if isNew == true { processor.tlb.flushWrites() }
+        if isNew { forbidWrites() }
         var context = processor.liftContext(options.model)
         context.hasHypercalls = options.stopsAtHypercalls
         processor.addMode(to: &context)
@@ -35,6 +33,11 @@ extension Machine {
             rip, linear: linear, available: available, physical: physical, index: index, key: key, context: context)
     }
 
+    /// Lets no processor write to a page in place that code is lifted from: the store must be noticed.
+    private func forbidWrites() {
+        for processor in processors { processor.tlb.flushWrites() }
+    }
+
     private func codePage(_ physical: UInt64) throws(AccessFailure) -> Int {
         let (index, _) = base.pageIndex(ofPhysical: physical)
         guard index >= 0 else {
@@ -46,8 +49,9 @@ extension Machine {
     private func secondPageContent(_ rip: UInt64) throws(AccessFailure) -> (index: Int, content: Int) {
         let physical = try translate((rip | 4095) &+ 1, .execute).physicalAddress
         let index = try codePage(physical)
+        let isNew = memory.knownIdentity(index) == nil
         let content = memory.contentIdentity(index)
-        processor.tlb.flushWrites()
+        if isNew { forbidWrites() }
         return (index, content)
     }
 
@@ -61,7 +65,7 @@ extension Machine {
         let lifter = Lifter(context: context)
         let limit = key.context >> 63 == 1 ? 1 : Lifter.maximumInstructions
         if let block = lifter.lift(bytes, rip: rip, maximumInstructions: limit) {
-            let cached = CachedBlock(block, secondPage: CachedBlock.noSecondPage)
+            let cached = CachedBlock(block, firstPage: key.content)
             blocks.insert(cached, key)
             return cached
         }
@@ -76,7 +80,7 @@ extension Machine {
         guard let block = joined.withUnsafeBytes({ lifter.lift($0, rip: rip, maximumInstructions: 1) }) else {
             throw .exit(.unsupported(rip: rip, bytes: Array(joined.prefix(15))))
         }
-        let cached = CachedBlock(block, secondPage: second.content)
+        let cached = CachedBlock(block, firstPage: key.content, secondPage: second.content)
         blocks.insert(cached, key)
         return cached
     }

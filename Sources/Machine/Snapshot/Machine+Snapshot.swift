@@ -76,6 +76,13 @@ extension Machine {
         return board.localAPICs[Int(section.index)].isWaitingForStartUp && section.efer & EFER.longModeActive == 0
     }
 
+    /// Puts a PCI bus on the board and gives its block devices their disks, in the order of their slots: for a machine that no stream
+    /// describes. Call it before the machine runs.
+    package func install(_ bus: PCIBus, disks: [any BlockStorage] = []) {
+        board.pci = bus
+        attach(disks)
+    }
+
     private func attach(_ disks: [any BlockStorage]) {
         for (number, storage) in disks.enumerated() { board.pci?.attach(Disk(storage), number: number) }
         guard options.deliversInterrupts else { return }

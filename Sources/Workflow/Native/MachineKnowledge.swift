@@ -1,4 +1,6 @@
 import CPUModel
+import ContentStore
+import Foundation
 import GuestInspection
 import Machine
 import VMState
@@ -28,13 +30,36 @@ extension ProcessorModel {
 
 extension Stemma {
     /// How fast the guest expects its time-stamp counter to run: what KVM saved, else what its Linux measured, else this machine's.
-    func timeStampRate(of state: StoredMachineState) -> UInt64? {
+    ///
+    /// - Parameter commit: the snapshot's, under which the answer of its Linux is remembered: finding it takes longer than everything
+    ///   else before the first instruction.
+    func timeStampRate(of state: StoredMachineState, commit: Digest? = nil) -> UInt64? {
         if let cpu = try? state.stream.cpus().first, cpu.hasSubsection("cpu/tsc_khz") { return nil }
-        if let kernel = try? linuxKernel(of: state), let address = kernel.symbol("tsc_khz"),
-            let kilohertz = try? kernel.pages.integer(at: address, as: UInt32.self), kilohertz > 0
+        let kilohertz = commit.map { remembered($0) { measuredRate(state) } } ?? measuredRate(state)
+        return kilohertz > 0 ? UInt64(kilohertz) * 1000 : hostTicksPerSecond.map { UInt64($0) }
+    }
+
+    /// What the guest's Linux measured, in kHz; 0 for a guest that does not say.
+    private func measuredRate(_ state: StoredMachineState) -> UInt32 {
+        guard let kernel = try? linuxKernel(of: state, readsTypes: false), let address = kernel.symbol("tsc_khz")
+        else { return 0 }
+        return (try? kernel.pages.integer(at: address, as: UInt32.self)) ?? 0
+    }
+
+    /// A number that depends on a commit alone, from the cache, or found out and put there unless it is 0.
+    private func remembered(_ commit: Digest, _ find: () -> UInt32) -> UInt32 {
+        let directory = home.cache + "/clock"
+        let path = directory + "/" + commit.hex
+        if let data = FileManager.default.contents(atPath: path),
+            let value = UInt32(String(decoding: data.prefix(16), as: UTF8.self))
         {
-            return UInt64(kilohertz) * 1000
+            return value
         }
-        return hostTicksPerSecond.map { UInt64($0) }
+        let value = find()
+        guard value > 0 else { return 0 }
+        // A cache that cannot be written, for example because the home is read-only, is no error.
+        try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        try? Data("\(value)".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+        return value
     }
 }

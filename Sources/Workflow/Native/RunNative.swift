@@ -23,7 +23,9 @@ extension Stemma {
         if let seed = request.seed { options.randomSeed = seed }
         options.usesMachineCode = !request.usesInterpreter
         if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
-        options.timeStampHertz = timeStampRate(of: state)
+        options.timeStampHertz = timeStampRate(of: state, commit: origin.digest)
+        // What the guest touches stays with the machine; the store shall not keep it a second time.
+        store.limitCaches(frames: 4 << 20, nodes: 4 << 20)
         let chosen = options
         let run = try RunDirectory.create(under: home.runs, name: vm.text, purpose: "native")
         defer { try? run.remove() }

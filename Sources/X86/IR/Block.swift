@@ -2,15 +2,18 @@
 package struct InstructionRecord: Sendable, Hashable {
     /// Virtual address of the instruction.
     package let rip: UInt64
+    private let operationIndex: UInt32
+    private let byteCount: UInt8
+
     /// Index of its first micro-operation in the block; the next record's (or the end) closes it.
-    package let firstOperation: Int
+    package var firstOperation: Int { Int(operationIndex) }
     /// Length in bytes, 1-15.
-    package let length: Int
+    package var length: Int { Int(byteCount) }
 
     package init(rip: UInt64, firstOperation: Int, length: Int) {
         self.rip = rip
-        self.firstOperation = firstOperation
-        self.length = length
+        operationIndex = UInt32(truncatingIfNeeded: firstOperation)
+        byteCount = UInt8(truncatingIfNeeded: length)
     }
 }
 
