@@ -6,6 +6,31 @@ struct Loaded {
     var high: UInt64
 }
 
+extension Loaded {
+    /// The 1 to 16 bytes at `place`, zero-extended.
+    @inline(__always)
+    init(copying place: UnsafeMutableRawPointer, _ byteCount: Int) {
+        self.init(low: 0, high: 0)
+        if byteCount == 8 {
+            low = place.loadUnaligned(as: UInt64.self)
+        } else {
+            withUnsafeMutableBytes(of: &self) { $0.baseAddress?.copyMemory(from: place, byteCount: byteCount) }
+        }
+    }
+
+    /// Writes the low 1 to 16 bytes.
+    @inline(__always)
+    func copy(to place: UnsafeMutableRawPointer, _ byteCount: Int) {
+        if byteCount == 8 {
+            place.storeBytes(of: low, as: UInt64.self)
+        } else {
+            withUnsafeBytes(of: self) { buffer in
+                if let source = buffer.baseAddress { place.copyMemory(from: source, byteCount: byteCount) }
+            }
+        }
+    }
+}
+
 /// The slow path of guest loads and stores: translation, page boundaries, watched pages, copy-on-write, devices.
 extension Machine {
     /// The TLB set of the current privilege.
@@ -31,6 +56,10 @@ extension Machine {
         _ address: UInt64, byteCount: Int, forStore: Bool = false, asSupervisor: Bool = false,
         ignoringWatch: Bool = false
     ) throws(AccessFailure) -> (low: UInt64, high: UInt64) {
+        if let place = cachedPlace(address, byteCount, isWrite: forStore, asSupervisor: asSupervisor) {
+            let loaded = Loaded(copying: place, byteCount)
+            return (loaded.low, loaded.high)
+        }
         let loaded = try loadSlowly(
             address, byteCount: byteCount, forStore: forStore, asSupervisor: asSupervisor,
             ignoringWatch: ignoringWatch)
@@ -42,9 +71,40 @@ extension Machine {
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64 = 0, asSupervisor: Bool = false,
         ignoringWatch: Bool = false
     ) throws(AccessFailure) {
+        if let place = cachedPlace(address, byteCount, isWrite: true, asSupervisor: asSupervisor) {
+            Loaded(low: low, high: high).copy(to: place, byteCount)
+            return
+        }
         try storeSlowly(
             address, byteCount: byteCount, low: low, high: high, asSupervisor: asSupervisor,
             ignoringWatch: ignoringWatch)
+    }
+
+    /// The TLB set of an access.
+    @inline(__always)
+    private func accessSet(asSupervisor: Bool) -> Int {
+        asSupervisor ? TLB.Set.supervisor.rawValue : translationSet
+    }
+
+    /// The TLB set that an access may make an entry of. An access by the system does not, while RFLAGS.AC lets it touch more than the owner
+    /// of the set `supervisor` may.
+    private func enterSet(asSupervisor: Bool) -> Int? {
+        guard asSupervisor else { return translationSet }
+        return processor.system.pointee.systemFlags & RFlags.alignmentCheck == 0 ? TLB.Set.supervisor.rawValue : nil
+    }
+
+    /// The host's address of an access inside a page that the TLB has.
+    @inline(__always)
+    private func cachedPlace(
+        _ address: UInt64, _ byteCount: Int, isWrite: Bool, asSupervisor: Bool
+    ) -> UnsafeMutableRawPointer? {
+        let offset = Int(address & 4095)
+        guard offset + byteCount <= 4096 else { return nil }
+        let entry =
+            processor.tlb.entries + accessSet(asSupervisor: asSupervisor) * TLB.setCount
+            + Int((address >> 12) & UInt64(TLB.setCount - 1))
+        guard (isWrite ? entry.pointee.write : entry.pointee.read) == address & ~4095 else { return nil }
+        return entry.pointee.host.map { $0 + offset }
     }
 
     @inline(never)
@@ -56,14 +116,15 @@ extension Machine {
         let first = try translate(address, kind, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
             return try loadPart(
-                address, first, byteCount: byteCount, enter: !asSupervisor, ignoringWatch: ignoringWatch)
+                address, first, byteCount: byteCount, enterSet: enterSet(asSupervisor: asSupervisor),
+                ignoringWatch: ignoringWatch)
         }
         let firstCount = 4096 - offset
         let second = try translate(address &+ UInt64(firstCount), kind, asSupervisor: asSupervisor)
         let low = try loadPart(
-            address, first, byteCount: firstCount, enter: false, ignoringWatch: ignoringWatch, whole: byteCount)
+            address, first, byteCount: firstCount, enterSet: nil, ignoringWatch: ignoringWatch, whole: byteCount)
         let rest = try loadPart(
-            address &+ UInt64(firstCount), second, byteCount: byteCount - firstCount, enter: false,
+            address &+ UInt64(firstCount), second, byteCount: byteCount - firstCount, enterSet: nil,
             ignoringWatch: ignoringWatch, whole: byteCount)
         return Self.join(low, rest, at: firstCount)
     }
@@ -83,7 +144,7 @@ extension Machine {
 
     /// A load that stays inside one page.
     private func loadPart(
-        _ address: UInt64, _ translation: Translation, byteCount: Int, enter: Bool, ignoringWatch: Bool,
+        _ address: UInt64, _ translation: Translation, byteCount: Int, enterSet: Int?, ignoringWatch: Bool,
         whole: Int? = nil
     ) throws(AccessFailure) -> Loaded {
         let physical = translation.physicalAddress
@@ -102,17 +163,13 @@ extension Machine {
         }
         do throws(MachineError) {
             let page = try memory.readable(index)
-            if enter, !isWatched {
+            if let enterSet, !isWatched {
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 processor.tlb.enter(
-                    address, set: translationSet, host: page,
+                    address, set: enterSet, host: page,
                     canWrite: translation.mayWrite && isWritable && memory.isWritableInPlace(index))
             }
-            var result = Loaded(low: 0, high: 0)
-            withUnsafeMutableBytes(of: &result) { buffer in
-                buffer.baseAddress?.copyMemory(from: page + Int(physical & 4095), byteCount: byteCount)
-            }
-            return result
+            return Loaded(copying: page + Int(physical & 4095), byteCount)
         } catch {
             throw .exit(.memoryFailure(error))
         }
@@ -130,7 +187,8 @@ extension Machine {
         if offset + byteCount <= 4096 {
             try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
             try storePart(
-                address, first, byteCount: byteCount, low: low, high: high, enter: !asSupervisor)
+                address, first, byteCount: byteCount, low: low, high: high,
+                enterSet: enterSet(asSupervisor: asSupervisor))
             return
         }
         let firstCount = 4096 - offset
@@ -138,14 +196,14 @@ extension Machine {
         let second = try translate(next, .write, asSupervisor: asSupervisor)
         try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
         try checkStore(next, second, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
-        try storePart(address, first, byteCount: firstCount, low: low, high: high, enter: false)
+        try storePart(address, first, byteCount: firstCount, low: low, high: high, enterSet: nil)
         let shift = UInt64(firstCount % 8 * 8)
         let rest =
             firstCount >= 8
             ? Loaded(low: high >> shift, high: 0)
             : Loaded(low: low >> shift | high << (64 - shift), high: high >> shift)
         try storePart(
-            next, second, byteCount: byteCount - firstCount, low: rest.low, high: rest.high, enter: false)
+            next, second, byteCount: byteCount - firstCount, low: rest.low, high: rest.high, enterSet: nil)
     }
 
     /// Stops before a store that must not happen now: to a watched page, or to a page of the longer block that it is part of.
@@ -169,7 +227,7 @@ extension Machine {
     }
 
     private func storePart(
-        _ address: UInt64, _ translation: Translation, byteCount: Int, low: UInt64, high: UInt64, enter: Bool
+        _ address: UInt64, _ translation: Translation, byteCount: Int, low: UInt64, high: UInt64, enterSet: Int?
     ) throws(AccessFailure) {
         let physical = translation.physicalAddress
         let (index, isWritable) = base.pageIndex(ofPhysical: physical)
@@ -180,18 +238,13 @@ extension Machine {
         guard isWritable else { return }
         do throws(MachineError) {
             let page = try writableBytes(ofPage: index)
-            if enter, !memory.isWatched(index) {
+            if let enterSet, !memory.isWatched(index) {
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 processor.tlb.enter(
-                    address, set: translationSet, host: page,
+                    address, set: enterSet, host: page,
                     canWrite: translation.mayWrite && memory.isWritableInPlace(index))
             }
-            let value = Loaded(low: low, high: high)
-            withUnsafeBytes(of: value) { buffer in
-                if let source = buffer.baseAddress {
-                    (page + Int(physical & 4095)).copyMemory(from: source, byteCount: byteCount)
-                }
-            }
+            Loaded(low: low, high: high).copy(to: page + Int(physical & 4095), byteCount)
         } catch {
             throw .exit(.memoryFailure(error))
         }

@@ -29,7 +29,7 @@ extension Machine {
                     place = 0
                 }
                 do throws(AccessFailure) {
-                    jump.pointee = TLB.JumpEntry(key: key, try block(at: rip))
+                    tlb.enter(TLB.JumpEntry(key: key, try block(at: rip)), at: rip)
                 } catch {
                     return error
                 }
@@ -63,6 +63,8 @@ extension Machine {
                     code.blocks[Int(result >> 32)].block, at: index, .exception(GuestException(.divideError)))
             case .unaligned:
                 return unwind(code.blocks[Int(result >> 32)].block, at: index, .exception(.generalProtection))
+            // Until the next stop; exceptions that are not masked are seldom.
+            case .interpret: return execute(nil) ?? .exit(.budget)
             case .terminator: return terminate(code.blocks[Int(result >> 32)], index)
             case nil: return .exit(.budget)
             }

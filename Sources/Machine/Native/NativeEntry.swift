@@ -15,6 +15,7 @@ enum NativeEntry {
     static var storeAddress: UInt64 { address { NativeEntry.store($0, $1, $2, $3, $4, $5) } }
     static var helperAddress: UInt64 { address { NativeEntry.helper($0, $1, $2, $3, $4, $5) } }
     static var seldomAddress: UInt64 { address { NativeEntry.seldom($0, $1, $2, $3, $4, $5) } }
+    static var repetitionAddress: UInt64 { address { NativeEntry.repetition($0, $1, $2, $3, $4, $5) } }
     static var settleAddress: UInt64 { address { NativeEntry.settle($0, $1, $2, $3, $4, $5) } }
 
     private static func address(_ function: Function) -> UInt64 { UInt64(unsafeBitCast(function, to: UInt.self)) }
@@ -102,6 +103,15 @@ enum NativeEntry {
         _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
     ) -> UInt64 {
         Unmanaged<Machine>.fromOpaque(raw).takeUnretainedValue().processor.settleFlags()
+        return 0
+    }
+
+    private static func repetition(
+        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
+        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
+    ) -> UInt64 {
+        let request = Request(raw, info, block)
+        if let repetition = request.block.block.repetition { request.machine.repeatString(repetition) }
         return 0
     }
 

@@ -7,6 +7,8 @@
 /// | R13 | the processor's TLB (`TLB.Layout`) |
 /// | R12 | instructions retired, also in `SystemState.retired` whenever Swift code runs |
 /// | RAX RCX RDX XMM0 XMM1 | scratch inside one micro-operation |
+/// | XMM2-XMM15 | copies of vectors in the slot file, in blocks with floating point |
+/// | MXCSR | the host's, or the guest's with all exceptions masked, as the frame's `hasFloat` says |
 /// | RBX RBP RSI RDI R8-R11 | slots of the guest and temporaries, nothing at the start of a block |
 ///
 /// RSP is a multiple of 16 and leads to the frame below.
@@ -24,8 +26,16 @@ enum NativeFrame {
     static let key: Int32 = 72
     /// `Translator.hiddenCount` words: operands of flags that wait.
     static let hidden: Int32 = 80
+    /// 32 bits: 1 while MXCSR is the guest's, else 0.
+    static let hasFloat: Int32 = 128
+    /// 32 bits: a place for MXCSR on its way.
+    static let control: Int32 = 132
+    /// 32 bits: the host's MXCSR, while `hasFloat` is 1.
+    static let hostControl: Int32 = 136
+    /// XMM2-XMM15 while Swift code runs and `hasFloat` is 1.
+    static let vectors: Int32 = 144
     /// Size; with six pushed registers and the return address it keeps RSP aligned.
-    static let size: UInt64 = 136
+    static let size: UInt64 = 376
 
     /// Registers that Swift code may change and blocks keep slots in.
     static let callerSaved: [HostRegister] = [.rsi, .rdi, .r8, .r9, .r10, .r11]
@@ -38,6 +48,7 @@ enum NativeFrame {
 
     static let retired = HostAddress(.r14, offset(\.retired))
     static let stop = HostAddress(.r14, offset(\.stop))
+    static let floatControl = HostAddress(.r14, offset(\.mxcsr))
     static let pendingFlags = HostAddress(.r14, offset(\.pendingFlags))
     static let pendingFlagA = HostAddress(.r14, offset(\.pendingFlagA))
     static let pendingFlagB = HostAddress(.r14, offset(\.pendingFlagB))
@@ -59,4 +70,6 @@ enum NativeStatus: UInt64 {
     case terminator = 3
     /// #GP(0) at the operation in bits 8-31 of the block in bits 32-63.
     case unaligned = 4
+    /// The block at the RIP slot computes with floating point, and MXCSR has unmasked exceptions.
+    case interpret = 5
 }

@@ -18,6 +18,9 @@ struct NativeRoutines {
     private(set) var helper = 0
     private(set) var seldom = 0
     private(set) var settle = 0
+    private(set) var repetition = 0
+    /// Makes MXCSR the guest's. When that has unmasked exceptions, the block is left with `NativeStatus.interpret`; the RIP slot must be set.
+    private(set) var loadFloat = 0
     /// Where blocks may begin.
     private(set) var end = 0
 
@@ -25,6 +28,7 @@ struct NativeRoutines {
         let missing = code.jump()
         leave = code.position
         code.store(NativeFrame.retired, .r12)
+        Self.emitRestoreFloat(&code)
         code.arithmetic(.add, .rsp, constant: NativeFrame.size)
         for register in NativeFrame.calleeSaved.reversed() { code.pop(register) }
         code.returnToCaller()
@@ -38,11 +42,17 @@ struct NativeRoutines {
 
         emitEnter(&code)
         emitIdentify(&code)
-        load = Self.emitCall(&code, leave, NativeEntry.loadAddress)
-        store = Self.emitCall(&code, leave, NativeEntry.storeAddress)
-        helper = Self.emitCall(&code, leave, NativeEntry.helperAddress)
-        seldom = Self.emitCall(&code, leave, NativeEntry.seldomAddress)
-        settle = Self.emitCall(&code, leave, NativeEntry.settleAddress)
+        loadFloat = Self.emitLoadFloat(&code, leave: leave)
+        let (saveVectors, restoreVectors) = (Self.emitSaveVectors(&code), Self.emitRestoreVectors(&code))
+        func emitCall(_ function: UInt64) -> Int {
+            Self.emitCall(&code, function, leave: leave, saveVectors: saveVectors, restoreVectors: restoreVectors)
+        }
+        load = emitCall(NativeEntry.loadAddress)
+        store = emitCall(NativeEntry.storeAddress)
+        helper = emitCall(NativeEntry.helperAddress)
+        seldom = emitCall(NativeEntry.seldomAddress)
+        settle = emitCall(NativeEntry.settleAddress)
+        repetition = emitCall(NativeEntry.repetitionAddress)
         end = code.position
     }
 
@@ -57,6 +67,7 @@ struct NativeRoutines {
         code.move(.r14, .rdx)
         code.move(.r13, .rcx)
         code.load(.r12, NativeFrame.retired)
+        code.store(HostAddress(.rsp, NativeFrame.hasFloat), constant: 0, 32)
         code.jump(.r8)
     }
 
@@ -76,7 +87,9 @@ struct NativeRoutines {
     }
 
     /// A call of `function`(machine, RAX, ECX, RDX, value, frame's key). When it returns not 0, the block is left.
-    private static func emitCall(_ code: inout CodeAssembler, _ leave: Int, _ function: UInt64) -> Int {
+    private static func emitCall(
+        _ code: inout CodeAssembler, _ function: UInt64, leave: Int, saveVectors: Int, restoreVectors: Int
+    ) -> Int {
         let start = code.position
         // The return address of the block's call, and eight bytes that align RSP.
         let below: Int32 = 16
@@ -92,8 +105,16 @@ struct NativeRoutines {
         code.move(.rdx, .rax)
         code.loadAddress(.r8, HostAddress(.rsp, below + NativeFrame.value))
         code.loadAddress(.r9, HostAddress(.rsp, below + NativeFrame.key))
+        code.arithmetic(.compare, HostAddress(.rsp, below + NativeFrame.hasFloat), constant: 0, 32)
+        let withoutFloat = code.jump(.equal)
+        code.call(to: saveVectors)
+        code.bindHere(withoutFloat)
         code.move(.rax, constant: function)
         code.call(.rax)
+        code.arithmetic(.compare, HostAddress(.rsp, below + NativeFrame.hasFloat), constant: 0, 32)
+        let stillWithoutFloat = code.jump(.equal)
+        code.call(to: restoreVectors)
+        code.bindHere(stillWithoutFloat)
         for (index, register) in NativeFrame.callerSaved.enumerated() {
             code.load(register, HostAddress(.rsp, below + NativeFrame.saved + Int32(index) * 8))
         }

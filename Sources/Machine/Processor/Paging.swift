@@ -64,6 +64,8 @@ extension Machine {
         var level = levels
         // Addresses of the entries on the way, to set their accessed bits once the access is known to be allowed.
         var path = InlineArray<5, UInt64>(repeating: 0)
+        // The entries' bits that all have.
+        var common = ~UInt64(0)
         while true {
             let shift = UInt64(12 + 9 * (level - 1))
             let entryAddress = table + ((address >> shift) & 511) * 8
@@ -76,6 +78,7 @@ extension Machine {
             if entry & 2 == 0 { writeAllowed = false }
             if entry & 4 == 0 { userAllowed = false }
             path[level - 1] = entryAddress
+            common &= entry
             let isLarge = entry & 0x80 != 0 && (level == 2 || level == 3)
             if level > 3, entry & 0x80 != 0 { throw fault(present: true, reserved: true) }
             guard level == 1 || isLarge else {
@@ -91,8 +94,11 @@ extension Machine {
                 let isWriteDenied = kind == .write && (isUser || system.pointee.cr0 & CR0.writeProtect != 0)
                 if rights & 1 != 0 || (rights & 2 != 0 && isWriteDenied) { throw fault(present: true, key: true) }
             }
-            for upper in stride(from: levels, to: level, by: -1) { try setTableBits(path[upper - 1], 0x20) }
-            try setTableBits(entryAddress, kind == .write ? 0x60 : 0x20)
+            if common & 0x20 == 0 {
+                for upper in stride(from: levels, to: level, by: -1) { try setTableBits(path[upper - 1], 0x20) }
+            }
+            let wanted: UInt64 = kind == .write ? 0x60 : 0x20
+            if entry & wanted != wanted { try setTableBits(entryAddress, wanted) }
             let pageMask = (UInt64(1) << shift) - 1
             let isDirty = entry & 0x40 != 0 || kind == .write
             let isKeyed = entry >> 59 & 15 != 0 && system.pointee.cr4 & CR4.protectionKeys != 0

@@ -16,10 +16,21 @@ package struct CPUIDLeaf: Sendable, Hashable {
 /// The model of the processors: the CPUID table that the snapshot's launch record gives, or the default one.
 package struct ProcessorModel: Sendable {
     /// Leaf in the high, subleaf in the low 32 bits.
-    package var leaves: [UInt64: CPUIDLeaf]
+    package var leaves: [UInt64: CPUIDLeaf] { didSet { findFeatures() } }
+    /// CPUID.80000001H:ECX.LZCNT.
+    package private(set) var hasLeadingZeroCount = false
+    /// CPUID.7:EBX.BMI1.
+    package private(set) var hasBitManipulation = false
 
     package init(leaves: [UInt64: CPUIDLeaf]) {
         self.leaves = leaves
+        findFeatures()
+    }
+
+    /// What is asked for each block of code.
+    private mutating func findFeatures() {
+        hasLeadingZeroCount = leaf(0x8000_0001, subleaf: 0).ecx & (1 << 5) != 0
+        hasBitManipulation = leaf(7, subleaf: 0).ebx & (1 << 3) != 0
     }
 
     /// The answer to CPUID. A missing subleaf is zero; a leaf beyond the highest one answers as zero.
@@ -47,9 +58,6 @@ package struct ProcessorModel: Sendable {
         let signature = leaf(0x4000_0000, subleaf: 0)
         return signature.ebx == 0x4B4D_564B && signature.ecx == 0x564B_4D56 && signature.edx == 0x4D
     }
-
-    package var hasLeadingZeroCount: Bool { leaf(0x8000_0001, subleaf: 0).ecx & (1 << 5) != 0 }
-    package var hasBitManipulation: Bool { leaf(7, subleaf: 0).ebx & (1 << 3) != 0 }
 
     /// A plain x86-64 processor: SSE to SSE3, CMPXCHG16B, POPCNT, SYSCALL, NX, FSGSBASE, no AVX.
     ///

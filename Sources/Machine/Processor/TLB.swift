@@ -21,10 +21,11 @@ struct TLBEntry {
     static var empty: TLBEntry { TLBEntry(read: TLB.invalid, write: TLB.invalid, host: nil) }
 }
 
-/// Direct-mapped translation cache for data, and one for the next block by address.
+/// Direct-mapped translation cache for data, one for pages with code, and one for the next block by address.
 ///
 /// Only RAM pages are entered: for reading when not watched, for writing when moreover private to the state and without cached code.
-/// There is one set of entries per way of accessing (`Set`), because U/S and SMAP are judged when an entry is made.
+/// There is one set of entries per way of accessing (`Set`), because U/S and SMAP are judged when an entry is made. Whoever forgets entries
+/// looks only at those that were made since the last time (`EntryGroups`): guests flush often.
 ///
 /// Its memory is on loan from the pool of the thread's block cache, from the first use on until others need it more.
 final class TLB {
@@ -37,11 +38,11 @@ final class TLB {
     }
 
     /// Entries per set.
-    static let setCount = 512
+    static let setCount = 2048
     static let count = 3 * setCount
     /// Never equal to a page-aligned address.
     static let invalid: UInt64 = 1
-    static let jumpCount = 2048
+    static let jumpCount = 8192
 
     /// Where things are, in bytes, for translated code: the entries of the three sets, then the jump cache.
     enum Layout {
@@ -56,17 +57,21 @@ final class TLB {
         static let byteCount = (TLB.count + TLB.jumpCount) << 5
     }
 
-    @exclusivity(unchecked) private var storage: UnsafeMutablePointer<TLBEntry>?
-    @exclusivity(unchecked) private var jumpStorage: UnsafeMutablePointer<JumpEntry>?
+    @exclusivity(unchecked) var storage: UnsafeMutablePointer<TLBEntry>?
+    @exclusivity(unchecked) var jumpStorage: UnsafeMutablePointer<JumpEntry>?
+    /// Which entries are not empty, in groups.
+    let usedEntries = EntryGroups(count: TLB.count, groupShift: 3)
+    let usedJumps = EntryGroups(count: TLB.jumpCount, groupShift: 2)
+    let codePages = CodePageCache()
     /// `NativeCode.generation` that `JumpEntry.code` belongs to.
     @exclusivity(unchecked) var codeGeneration = 0
     /// The cache with the blocks that the jump cache names, and its `BlockCache.generation` when they were entered.
-    private let blocks: BlockCache
-    @exclusivity(unchecked) private var blockGeneration = 0
+    let blocks: BlockCache
+    @exclusivity(unchecked) var blockGeneration = 0
     /// When the processor ran last, in runs of the thread.
     @exclusivity(unchecked) private(set) var lastUse: UInt64 = 0
     /// Some entry may allow writing.
-    @exclusivity(unchecked) private var allowsWrites = false
+    @exclusivity(unchecked) var allowsWrites = false
 
     init(_ blocks: BlockCache) { self.blocks = blocks }
 
@@ -113,6 +118,8 @@ final class TLB {
         /// Address of the block's first instruction.
         var rip: UInt64 { block?.takeUnretainedValue().block.rip ?? 0 }
 
+        var repetition: RepeatedString? { block?.takeUnretainedValue().block.repetition }
+
         var unsupportedBytes: [UInt8] { block?.takeUnretainedValue().block.unsupportedBytes ?? [] }
     }
 
@@ -127,6 +134,11 @@ final class TLB {
     @inline(__always)
     static func jumpIndex(_ rip: UInt64) -> Int { Int((rip ^ (rip >> 10)) & UInt64(jumpCount - 1)) }
 
+    /// Address ranges that large pages were entered for, per half of the address space: inside them one page cannot be
+    /// forgotten alone.
+    @exclusivity(unchecked) var largeLow: (base: UInt64, mask: UInt64)?
+    @exclusivity(unchecked) var largeHigh: (base: UInt64, mask: UInt64)?
+
     deinit { release() }
 
     /// The entries, followed by the jump cache; made on first use.
@@ -135,11 +147,18 @@ final class TLB {
     @inline(never)
     private func makeStorage() -> UnsafeMutablePointer<TLBEntry> {
         let memory = blocks.translations.take(for: self)
-        let fresh = memory.initializeMemory(as: TLBEntry.self, repeating: .empty, count: Self.count)
-        storage = fresh
-        jumpStorage = (memory + Int(Layout.jumps)).initializeMemory(
-            as: JumpEntry.self, repeating: .empty, count: Self.jumpCount)
-        return fresh
+        let entries = memory.assumingMemoryBound(to: TLBEntry.self)
+        storage = entries
+        jumpStorage = (memory + Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
+        return entries
+    }
+
+    /// Memory for a processor's entries, all of them empty.
+    static func makeMemory() -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Layout.byteCount, alignment: 64)
+        memory.initializeMemory(as: TLBEntry.self, repeating: .empty, count: count)
+        (memory + Int(Layout.jumps)).initializeMemory(as: JumpEntry.self, repeating: .empty, count: jumpCount)
+        return memory
     }
 
     /// Must come before the processor executes blocks: it is in use now, and names no block that was dropped.
@@ -148,100 +167,25 @@ final class TLB {
         forgetDroppedBlocks()
     }
 
-    /// Empties the jump cache when blocks were dropped since it was last looked at.
-    func forgetDroppedBlocks() {
-        guard blockGeneration != blocks.generation else { return }
-        blockGeneration = blocks.generation
-        flushJumps()
-    }
-
-    /// Enters a page.
-    func enter(_ address: UInt64, set: Int, host: UnsafeMutableRawPointer, canWrite: Bool) {
-        let page = address & ~4095
-        if canWrite { allowsWrites = true }
-        entries[set * Self.setCount + Int((address >> 12) & UInt64(Self.setCount - 1))] = TLBEntry(
-            read: page, write: canWrite ? page : Self.invalid, host: host)
-    }
-
-    /// Blocks by virtual address for the current translation and mode; made on first use.
+    /// Blocks by virtual address for the current translation and mode; made on first use. They are changed by `enter` and `forget` only.
     var jumps: UnsafeMutablePointer<JumpEntry> {
         UnsafeMutableRawPointer(entries).advanced(by: Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
     }
 
-    /// Forgets where translated code is, but not the blocks.
-    func forgetCode() {
-        guard let jumpStorage else { return }
-        for index in 0..<Self.jumpCount { jumpStorage[index].code = 0 }
-    }
-
-    /// Address ranges that large pages were entered for, per half of the address space: inside them one page cannot be
-    /// forgotten alone.
-    @exclusivity(unchecked) private var largeLow: (base: UInt64, mask: UInt64)?
-    @exclusivity(unchecked) private var largeHigh: (base: UInt64, mask: UInt64)?
-
-    /// Remembers that a translation from a large page is entered. `mask` has ones above the page's offset bits.
-    func noteLarge(_ address: UInt64, mask: UInt64) {
-        func grown(_ range: (base: UInt64, mask: UInt64)?) -> (base: UInt64, mask: UInt64) {
-            guard let range else { return (address & mask, mask) }
-            var wider = range.mask & mask
-            while (range.base ^ address) & wider != 0 { wider <<= 1 }
-            return (range.base & wider, wider)
-        }
-        if address >> 63 == 0 { largeLow = grown(largeLow) } else { largeHigh = grown(largeHigh) }
-    }
-
-    /// Forgets the translations of one page (INVLPG).
-    func flush(page address: UInt64) {
-        let large = address >> 63 == 0 ? largeLow : largeHigh
-        if let large, address & large.mask == large.base {
-            flush()
-            return
-        }
+    /// Makes an entry for the page of a virtual address.
+    func enter(_ address: UInt64, set: Int, host: UnsafeMutableRawPointer, canWrite: Bool) {
         let page = address & ~4095
-        if let storage {
-            let index = Int((address >> 12) & UInt64(Self.setCount - 1))
-            for set in 0..<3 {
-                let entry = storage + set * Self.setCount + index
-                if entry.pointee.read == page || entry.pointee.write == page {
-                    entry.pointee = .empty
-                }
-            }
-        }
-        guard let jumpStorage else { return }
-        if blockGeneration != blocks.generation { return forgetDroppedBlocks() }
-        // Blocks of this page, and those of the page before that reach into it.
-        for index in 0..<Self.jumpCount where jumpStorage[index].block != nil {
-            let rip = jumpStorage[index].rip
-            if rip &- (page &- 4096) < 8192 { jumpStorage[index] = JumpEntry.empty }
-        }
+        if canWrite { allowsWrites = true }
+        let index = set * Self.setCount + Int((address >> 12) & UInt64(Self.setCount - 1))
+        entries[index] = TLBEntry(read: page, write: canWrite ? page : Self.invalid, host: host)
+        usedEntries.note(index)
     }
 
-    /// Forgets every translation.
-    func flush() {
-        largeLow = nil
-        largeHigh = nil
-        storage?.update(repeating: .empty, count: Self.count)
-        allowsWrites = false
-        flushJumps()
-    }
-
-    func flushJumps() {
-        jumpStorage?.update(repeating: JumpEntry.empty, count: Self.jumpCount)
-    }
-
-    /// Makes every page read-only again: after a fork, or when code was lifted from a written page.
-    func flushWrites() {
-        guard let storage, allowsWrites else { return }
-        for index in 0..<Self.count { storage[index].write = Self.invalid }
-        allowsWrites = false
-    }
-
-    /// Forgets the entries that lead to a page's bytes.
-    func flush(host: UnsafeMutableRawPointer) {
-        guard let storage else { return }
-        for index in 0..<Self.count where storage[index].host == host {
-            storage[index] = .empty
-        }
+    /// Makes the entry for the block at `rip`.
+    func enter(_ jump: JumpEntry, at rip: UInt64) {
+        let index = Self.jumpIndex(rip)
+        jumps[index] = jump
+        usedJumps.note(index)
     }
 
     /// Gives the memory back; the next use starts empty.
@@ -249,14 +193,12 @@ final class TLB {
         if storage != nil { blocks.translations.giveBack(self) }
     }
 
-    /// Lets go of the memory, for the pool: the next use starts empty. Nil when there is none.
+    /// Lets go of the memory, for the pool, and empties it; nil when there is none.
     func giveUp() -> UnsafeMutableRawPointer? {
+        flush()
         defer {
             storage = nil
             jumpStorage = nil
-            largeLow = nil
-            largeHigh = nil
-            allowsWrites = false
         }
         return storage.map { UnsafeMutableRawPointer($0) }
     }

@@ -23,7 +23,7 @@ final class TranslationPool: Sendable {
     /// At least so many processors take turns: none shall take another one's memory away each time.
     func reserve(_ count: Int) { state.withLock { $0.limit = max($0.limit, count) } }
 
-    /// Memory for `taker`, which holds none: what was there before is of no use.
+    /// Memory for `taker`, which holds none; all entries are empty.
     func take(for taker: TLB) -> UnsafeMutableRawPointer {
         let taken: UInt? = state.withLock { state in
             defer { state.holders.append(Unmanaged.passUnretained(taker)) }
@@ -33,7 +33,7 @@ final class TranslationPool: Sendable {
             return holder._withUnsafeGuaranteedRef { $0.giveUp() }.map { UInt(bitPattern: $0) }
         }
         if let taken, let memory = UnsafeMutableRawPointer(bitPattern: taken) { return memory }
-        return .allocate(byteCount: TLB.Layout.byteCount, alignment: 64)
+        return TLB.makeMemory()
     }
 
     private static func oldest(_ holders: [Unmanaged<TLB>]) -> Int? {

@@ -33,7 +33,9 @@ package final class CachedBlock {
         let count = block.operations.count
         let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
         for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
-        Fusion.fuse(UnsafeMutableBufferPointer(start: storage, count: count))
+        let buffer = UnsafeMutableBufferPointer(start: storage, count: count)
+        Fusion.fuse(buffer)
+        if block.repetition != nil { Fusion.markRepetition(buffer) }
         fused = storage
         return storage
     }

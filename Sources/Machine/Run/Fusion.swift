@@ -26,6 +26,12 @@ enum Fusion {
         }
     }
 
+    /// Puts `beginRepetition` at the start of the block of a repeated string instruction, if it begins with the test of RCX.
+    static func markRepetition(_ operations: UnsafeMutableBufferPointer<MicroOp>) {
+        guard operations.count > 2, operations[0].operation == .branchEqual, operations[0].a == .rcx else { return }
+        operations[0].operation = .beginRepetition
+    }
+
     private static func note(_ slot: Slot, _ uses: inout [UInt8]) {
         let index = Int(slot.rawValue)
         if index < uses.count, uses[index] < 2 { uses[index] += 1 }

@@ -38,7 +38,7 @@ extension Machine {
                 } catch {
                     return error
                 }
-                jump.pointee = code
+                processor.tlb.enter(code, at: rip)
             }
             guard let first = code.operations else {
                 // Only an address that is not canonical has the key of empty entries.
@@ -204,6 +204,18 @@ extension Machine {
                     slots[20] = r & mask == 0 ? 1 : 0
                     slots[21] = (r &>> (width &- 1)) & 1
                     op += 2
+
+                case .beginRepetition:
+                    op += 1
+                    if single == nil, let repetition = code.repetition {
+                        repeatString(repetition)
+                        if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
+                    }
+                    if slots[1] == 0 {
+                        slots[16] = op.pointee.immediate
+                        system.pointee.retired &+= UInt64(code.instructionCount)
+                        continue machine
+                    }
 
                 case .branchEqual:
                     op += 1

@@ -9,13 +9,9 @@ extension Machine {
         let processor = processor
         let available = try codeBytes(at: rip)
         let linear = processor.codeAddress(rip)
-        let translation = try translate(linear, .execute)
-        if translation.pageSize > 4096 { processor.tlb.noteLarge(linear, mask: ~(translation.pageSize - 1)) }
-        let physical = translation.physicalAddress
-        let index = try codePage(physical)
-        let isNew = memory.knownIdentity(index) == nil
-        let content = memory.contentIdentity(index)
-        if isNew { forbidWrites() }
+        let page = try codePage(linear)
+        let physical = page.physical | linear & 4095
+        let (index, content) = (page.index, page.content)
         var context = processor.liftContext(options.model)
         context.hasHypercalls = options.stopsAtHypercalls
         processor.addMode(to: &context)
@@ -26,33 +22,46 @@ extension Machine {
             content: content, rip: rip,
             context: context.bits | place << 32 | (isCut ? UInt64(available) << 44 : 0) | (single ? 1 << 63 : 0))
         if let known = blocks.find(key) {
-            if known.secondPage == CachedBlock.noSecondPage { return known }
+            if known.secondPage == CachedBlock.noSecondPage {
+                processor.tlb.codePages.enter(page, for: linear)
+                return known
+            }
             if known.secondPage == (try secondPageContent(linear)).content { return known }
         }
-        return try lift(
+        let lifted = try lift(
             rip, linear: linear, available: available, physical: physical, index: index, key: key, context: context)
+        // Not before a block knows the page: now a store to it will empty this cache as well.
+        processor.tlb.codePages.enter(page, for: linear)
+        return lifted
     }
 
-    /// Lets no processor write to a page in place that code is lifted from: the store must be noticed.
-    private func forbidWrites() {
-        for processor in processors { processor.tlb.flushWrites() }
-    }
-
-    private func codePage(_ physical: UInt64) throws(AccessFailure) -> Int {
+    /// The page that code at a linear address is in. From now on stores to it are noticed, by whatever processor.
+    private func codePage(_ linear: UInt64) throws(AccessFailure) -> CodePageCache.Entry {
+        let tlb = processor.tlb
+        let key = TLB.key(linear & ~4095, translationSet)
+        tlb.codePages.note(linear)
+        if let known = tlb.codePages.find(linear, key: key) { return known }
+        let translation = try translate(linear, .execute)
+        if translation.pageSize > 4096 { tlb.noteLarge(linear, mask: ~(translation.pageSize - 1)) }
+        let physical = translation.physicalAddress & ~4095
         let (index, _) = base.pageIndex(ofPhysical: physical)
         guard index >= 0 else {
-            throw .exit(.unmapped(UnmappedAccess(physicalAddress: physical, byteCount: 1, isWrite: false)))
+            throw .exit(
+                .unmapped(
+                    UnmappedAccess(physicalAddress: translation.physicalAddress, byteCount: 1, isWrite: false)))
         }
-        return index
+        if let written = memory.writtenPage(index),
+            PageHeader.contentID(written).pointee.load(ordering: .relaxed) == 0
+        {
+            for processor in processors { processor.tlb.flushWrites(host: PageHeader.data(written)) }
+        }
+        return CodePageCache.Entry(
+            key: key, index: index, content: memory.contentIdentity(index), physical: physical)
     }
 
-    private func secondPageContent(_ rip: UInt64) throws(AccessFailure) -> (index: Int, content: Int) {
-        let physical = try translate((rip | 4095) &+ 1, .execute).physicalAddress
-        let index = try codePage(physical)
-        let isNew = memory.knownIdentity(index) == nil
-        let content = memory.contentIdentity(index)
-        if isNew { forbidWrites() }
-        return (index, content)
+    private func secondPageContent(_ linear: UInt64) throws(AccessFailure) -> (index: Int, content: Int) {
+        let page = try codePage((linear | 4095) &+ 1)
+        return (page.index, page.content)
     }
 
     private func lift(

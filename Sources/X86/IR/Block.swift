@@ -24,7 +24,7 @@ package struct InstructionRecord: Sendable, Hashable {
 /// * Temporaries live across the instructions of the block. A block is entered only at its start: to go on at an instruction in
 ///   the middle, lift a block that starts there.
 /// * A write to a flag slot is missing when the flag is overwritten later in the block before anything can read it or fault.
-/// * A repeated string instruction is a block of its own that does one iteration and jumps back to itself.
+/// * A repeated string instruction does one iteration and jumps back to a block of its own; ``repetition`` describes it.
 package struct Block: Sendable {
     /// Virtual address of the first instruction.
     package let rip: UInt64
@@ -37,10 +37,12 @@ package struct Block: Sendable {
     package let unsupportedBytes: [UInt8]
     /// One more than the highest temporary slot used.
     package let slotLimit: Int
+    /// What the block repeats, when it is nothing but a repeated string instruction that an engine may do in larger pieces.
+    package let repetition: RepeatedString?
 
     package init(
         rip: UInt64, byteCount: Int, operations: [MicroOp], instructions: [InstructionRecord],
-        unsupportedBytes: [UInt8], slotLimit: Int
+        unsupportedBytes: [UInt8], slotLimit: Int, repetition: RepeatedString? = nil
     ) {
         self.rip = rip
         self.byteCount = byteCount
@@ -48,6 +50,7 @@ package struct Block: Sendable {
         self.instructions = instructions
         self.unsupportedBytes = unsupportedBytes
         self.slotLimit = slotLimit
+        self.repetition = repetition
     }
 
     /// Index of the instruction that operation `index` belongs to, nil for an unsupported terminator without instruction.

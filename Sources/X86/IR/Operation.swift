@@ -206,6 +206,8 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case branchLessOrEqualUnsigned
     case branchLessSigned
     case branchLessOrEqualSigned
+    /// The first two operations of a block with a `Block.repetition`: a branch when RCX is 0, after as many iterations as can be done at once.
+    case beginRepetition
 }
 
 extension Operation {

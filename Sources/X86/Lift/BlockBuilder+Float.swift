@@ -176,6 +176,8 @@ extension BlockBuilder {
         guard case .memory(let memory) = i.operands[0].value else { return .unsupported }
         if isLoad {
             helper(.writeMXCSR, a: load(32, address(memory, i)))
+            // A block has one way to compute.
+            terminate(MicroOp(.jump, immediate: i.nextRIP))
         } else {
             let result = temporary()
             helper(.readMXCSR, destination: result)

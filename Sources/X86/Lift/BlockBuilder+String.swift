@@ -1,6 +1,6 @@
 import CZydis
 
-// MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS. With a repeat prefix: one iteration, then back to the same instruction
+// MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS. With a repeat prefix: one iteration, then back to the same instruction unless it was the last
 extension BlockBuilder {
     private enum StringKind {
         case move
@@ -36,6 +36,7 @@ extension BlockBuilder {
         if isRepeated {
             let isDone = binary(.equal, addressBits, .slot(.rcx), .zero)
             operations.append(MicroOp(.branch, a: materialize(isDone), immediate: i.nextRIP))
+            noteRepetition(kind, width / 8, i)
         }
         let size = UInt64(width / 8)
         let doubled = binary(.shiftLeft, 64, .slot(.df), .constant(UInt64(size.trailingZeroBitCount + 1)))
@@ -44,20 +45,35 @@ extension BlockBuilder {
         if isRepeated {
             let count = binary(.subtract, addressBits, .slot(.rcx), .constant(1))
             commitGeneral(.rcx, i.addressWidth, count)
+            var goesOn = binary(.notEqual, addressBits, count, .zero)
             if kind == .scan || kind == .compare {
                 let flag = commits.first { $0.destination == .zf }.map { Value.slot($0.a) } ?? .slot(.zf)
-                let wanted: UInt64 = i.has(1 << 30) ? 0 : 1
-                let goesOn = binary(
-                    .and, 1, binary(.notEqual, addressBits, count, .zero), binary(.equal, 1, flag, .constant(wanted)))
-                terminate(MicroOp(.branch, a: materialize(goesOn), immediate: i.rip))
-                terminate(MicroOp(.jump, immediate: i.nextRIP))
-            } else {
-                terminate(MicroOp(.jump, immediate: i.rip))
+                goesOn = binary(.and, 1, goesOn, binary(.equal, 1, flag, .constant(Self.isWhileEqual(i) ? 1 : 0)))
             }
+            terminate(MicroOp(.branch, a: materialize(goesOn), immediate: i.rip))
+            terminate(MicroOp(.jump, immediate: i.nextRIP))
         } else if kind == .input || kind == .output {
             terminate(MicroOp(.jump, immediate: i.nextRIP))
         }
         return .lifted
+    }
+
+    /// ZYDIS_ATTRIB_HAS_REPNE is missing.
+    private static func isWhileEqual(_ i: DecodedInstruction) -> Bool { !i.has(1 << 30) }
+
+    private mutating func noteRepetition(_ kind: StringKind, _ size: Int, _ i: DecodedInstruction) {
+        guard instructions.isEmpty, context.mode == .long, i.addressWidth == 64,
+            Self.dataSegment(i) < SegmentNumber.fs
+        else { return }
+        let whole: RepeatedString.Kind
+        switch kind {
+        case .move: whole = .move
+        case .store: whole = .store
+        case .scan: whole = .scan
+        case .compare: whole = .compare
+        case .load, .input, .output: return
+        }
+        repetition = RepeatedString(whole, elementSize: size, goesOnWhileEqual: Self.isWhileEqual(i))
     }
 
     /// Address of the element at RSI (with its segment) or at ES:RDI.

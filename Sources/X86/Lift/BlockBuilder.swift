@@ -36,6 +36,8 @@ struct BlockBuilder {
     var flags = FlagSource.none
     /// The current instruction replaced the flag slots: what it says about them from now on.
     var pendingFlags: FlagSource?
+    /// Set by a repeated string instruction that is the first one of the block, and so the only one.
+    var repetition: RepeatedString?
 
     init(context: LiftContext, rip: UInt64) {
         self.context = context
@@ -103,7 +105,7 @@ struct BlockBuilder {
         optimizer.run()
         return Block(
             rip: rip, byteCount: offset, operations: optimizer.operations, instructions: optimizer.instructions,
-            unsupportedBytes: unsupportedBytes, slotLimit: Int(nextTemporary))
+            unsupportedBytes: unsupportedBytes, slotLimit: Int(nextTemporary), repetition: repetition)
     }
 
     /// Stemma's long NOP and S2E's opcode.

@@ -10,12 +10,23 @@ extension Translator {
         .writeBackCaches, .monitor, .readSegment, .fxSave, .fxRestore, .xSave, .xRestore,
     ]
 
+    /// At the start of the block of a repeated string instruction: many iterations at once.
+    func beginRepetition() {
+        code.arithmetic(
+            .compare, NativeFrame.slot(Int(Slot.rcx.rawValue)), constant: Machine.fewestIterations, 64)
+        let few = code.jump(.below)
+        request(0)
+        code.call(to: routines.repetition)
+        code.bindHere(few)
+    }
+
     private func request(_ position: Int) {
         code.move(.rcx, constant: UInt64(UInt32(truncatingIfNeeded: position)) << 12)
         code.move(.rdx, constant: blockAddress)
     }
 
     func emitHelper(_ op: MicroOp, _ position: Int) {
+        if emitFloat(op) { return }
         Self.forEachSource(op) { slot in
             if slot >= 128 { writeBack(Slot(UInt16(slot))) }
         }
@@ -35,6 +46,7 @@ extension Translator {
             if slot != Int(Slot.immediate.rawValue) { writeBack(Slot(UInt16(slot))) }
         }
         if op.mayFault { emitWriteBacks() }
+        giveUp(Int(op.destination.rawValue))
         request(position)
         code.call(to: routines.seldom)
         flags = .none
@@ -183,6 +195,10 @@ extension Translator {
             code.jump(to: routines.leaveForLookup)
         case .settle:
             code.call(to: routines.settle)
+            code.jump(to: stub.back)
+        case .loadFloat:
+            setRIP(rip)
+            code.call(to: routines.loadFloat)
             code.jump(to: stub.back)
         case .divideError(let operation): leave(.divideError, operation)
         case .unaligned(let operation): leave(.unaligned, operation)

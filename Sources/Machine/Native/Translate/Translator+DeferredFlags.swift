@@ -23,6 +23,13 @@ extension Translator {
         killStart = -1
         var written: UInt8 = 0
         for (index, op) in operations.enumerated() {
+            if op.operation == .helper, isInline(op) {
+                if op.helper == .compareFloat {
+                    if written == 0 { killStart = index }
+                    return
+                }
+                continue
+            }
             if op.operation == .helper {
                 if written == 0 { return }
                 break

@@ -23,16 +23,21 @@ extension Translator {
     }
 
     /// Loads the slots that the block uses most, if it is a loop. Code that comes from the loop's end enters behind this.
-    func beginLoop() {
+    ///
+    /// A repetition goes through the start of its block again, and so do blocks with helpers.
+    func beginLoop(isRepetition: Bool) {
         pinned.removeAll(keepingCapacity: true)
         defer { loopStart = code.position }
         let isLoop = operations.contains {
             ($0.operation == .branch || $0.operation == .jump) && $0.immediate == rip
         }
-        guard isLoop, !operations.contains(where: { $0.operation == .helper }) else { return }
+        guard isLoop, !isRepetition, !operations.contains(where: { $0.operation == .helper && !isInline($0) }) else {
+            return
+        }
         var uses = InlineArray<64, Int32>(repeating: 0)
         var isWritten = InlineArray<64, Bool>(repeating: false)
-        func isCandidate(_ slot: Int) -> Bool { slot < 16 || (32..<64).contains(slot) }
+        let hasFloat = hasFloat
+        func isCandidate(_ slot: Int) -> Bool { slot < 16 || (!hasFloat && (32..<64).contains(slot)) }
         for operation in operations {
             Self.forEachSource(operation) { if isCandidate($0) { uses[$0] += 1 } }
             switch operation.operation {

@@ -45,6 +45,13 @@ final class Translator {
     @exclusivity(unchecked) var loopStart = 0
     @exclusivity(unchecked) var blockStart = 0
     @exclusivity(unchecked) var pending = PendingFlags.inherited
+    /// The block computes with floating point in line.
+    @exclusivity(unchecked) var hasFloat = false
+    /// Indexed by XMM register.
+    @exclusivity(unchecked) var vectors = InlineArray<16, RememberedVector>(repeating: RememberedVector())
+    @exclusivity(unchecked) var nextVector: UInt8 = 0
+    /// XMM registers that the present operation uses.
+    @exclusivity(unchecked) var lockedVectors: UInt16 = 0
     /// The operation from which on the block replaces all six flags before anybody can look, or -1.
     @exclusivity(unchecked) var killStart = -1
 
@@ -96,7 +103,9 @@ final class Translator {
         reset(slotCount: min(block.slotLimit + 2, Slot.count + 2))
 
         blockStart = code.position
-        beginLoop()
+        beginFloat()
+        if block.repetition != nil { beginRepetition() }
+        beginLoop(isRepetition: block.repetition != nil)
         // The budget: `retired >= stop` before the block.
         code.arithmetic(.compare, .r12, NativeFrame.stop)
         addStub(.begin, from: code.jump(.aboveOrEqual), writesBack: true)

@@ -87,6 +87,8 @@ struct Stub {
         case lookup
         /// The flags of an earlier block are pending.
         case settle
+        /// MXCSR is not the guest's yet.
+        case loadFloat
         case divideError(operation: Int)
         /// An address that is not aligned.
         case unaligned(operation: Int)

@@ -1,0 +1,80 @@
+/// What the pages that code was fetched from hold, by virtual address and who executes: saves the page walk when a block is looked up.
+///
+/// Valid as long as the entries of the jump cache are.
+final class CodePageCache {
+    /// One virtual page.
+    struct Entry {
+        /// `TLB.key` of the page's address; 1 for none.
+        var key: UInt64
+        /// Dense index of the page.
+        var index: Int
+        /// Its content's identity (`GuestMemory.contentIdentity`).
+        var content: Int
+        /// Physical address of the page.
+        var physical: UInt64
+    }
+
+    private static let count = 256
+    private static let none: UInt64 = 1
+    private let entries: UnsafeMutablePointer<Entry>
+    private let used = EntryGroups(count: CodePageCache.count, groupShift: 2)
+    /// Bit per hashed page number: pages that blocks were looked up in.
+    private let seen: UnsafeMutablePointer<UInt64>
+    private static let seenWords = 64
+
+    init() {
+        entries = .allocate(capacity: Self.count)
+        entries.initialize(
+            repeating: Entry(key: Self.none, index: 0, content: 0, physical: 0), count: Self.count)
+        seen = .allocate(capacity: Self.seenWords)
+        seen.initialize(repeating: 0, count: Self.seenWords)
+    }
+
+    deinit {
+        entries.deallocate()
+        seen.deallocate()
+    }
+
+    private static func slot(_ address: UInt64) -> Int { Int((address >> 12) & UInt64(count - 1)) }
+
+    private static func seenBit(_ address: UInt64) -> (word: Int, bit: UInt64) {
+        let page = address >> 12
+        let hash = Int((page ^ page >> 12) & 4095)
+        return (hash >> 6, 1 << UInt64(hash & 63))
+    }
+
+    /// The page of an address with the key `key` (of its page).
+    func find(_ address: UInt64, key: UInt64) -> Entry? {
+        let entry = entries[Self.slot(address)]
+        return entry.key == key ? entry : nil
+    }
+
+    func enter(_ entry: Entry, for address: UInt64) {
+        entries[Self.slot(address)] = entry
+        used.note(Self.slot(address))
+    }
+
+    /// A block in the page of an address is looked up.
+    func note(_ address: UInt64) {
+        let (word, bit) = Self.seenBit(address)
+        seen[word] |= bit
+    }
+
+    /// Forgets a page.
+    ///
+    /// - Returns: true when blocks may have been found in it, or in the page before.
+    func forget(_ page: UInt64) -> Bool {
+        if entries[Self.slot(page)].key != Self.none { entries[Self.slot(page)].key = Self.none }
+        for address in [page, page &- 4096] {
+            let (word, bit) = Self.seenBit(address)
+            if seen[word] & bit != 0 { return true }
+        }
+        return false
+    }
+
+    func clear() {
+        used.forEach { entries[$0].key = Self.none }
+        used.clear()
+        seen.update(repeating: 0, count: Self.seenWords)
+    }
+}

@@ -1,0 +1,96 @@
+// Forgetting
+extension TLB {
+    /// Empties the jump cache when blocks were dropped since it was last looked at.
+    func forgetDroppedBlocks() {
+        guard blockGeneration != blocks.generation else { return }
+        blockGeneration = blocks.generation
+        flushJumps()
+    }
+
+    /// Forgets where translated code is, but not the blocks.
+    func forgetCode() {
+        guard let jumpStorage else { return }
+        usedJumps.forEach { jumpStorage[$0].code = 0 }
+    }
+
+    /// Remembers that a translation from a large page is entered. `mask` has ones above the page's offset bits.
+    func noteLarge(_ address: UInt64, mask: UInt64) {
+        func grown(_ range: (base: UInt64, mask: UInt64)?) -> (base: UInt64, mask: UInt64) {
+            guard let range else { return (address & mask, mask) }
+            var wider = range.mask & mask
+            while (range.base ^ address) & wider != 0 { wider <<= 1 }
+            return (range.base & wider, wider)
+        }
+        if address >> 63 == 0 { largeLow = grown(largeLow) } else { largeHigh = grown(largeHigh) }
+    }
+
+    /// Forgets the translations of one page (INVLPG).
+    func flush(page address: UInt64) {
+        let large = address >> 63 == 0 ? largeLow : largeHigh
+        if let large, address & large.mask == large.base {
+            flush()
+            return
+        }
+        let page = address & ~4095
+        if let storage {
+            let index = Int((address >> 12) & UInt64(Self.setCount - 1))
+            for set in 0..<3 {
+                let entry = storage + set * Self.setCount + index
+                if entry.pointee.read == page || entry.pointee.write == page {
+                    entry.pointee = .empty
+                }
+            }
+        }
+        guard let jumpStorage else { return }
+        if blockGeneration != blocks.generation { return forgetDroppedBlocks() }
+        // Blocks of this page, and those of the page before that reach into it.
+        guard codePages.forget(page) else { return }
+        usedJumps.forEach { index in
+            guard jumpStorage[index].block != nil else { return }
+            let rip = jumpStorage[index].rip
+            if rip &- (page &- 4096) < 8192 { jumpStorage[index] = JumpEntry.empty }
+        }
+    }
+
+    /// Forgets every translation.
+    func flush() {
+        largeLow = nil
+        largeHigh = nil
+        if let storage {
+            usedEntries.forEach { storage[$0] = .empty }
+            usedEntries.clear()
+        }
+        allowsWrites = false
+        flushJumps()
+    }
+
+    func flushJumps() {
+        guard let jumpStorage else { return }
+        usedJumps.forEach { jumpStorage[$0] = .empty }
+        usedJumps.clear()
+        codePages.clear()
+    }
+
+    /// Makes every page read-only again: after a fork.
+    func flushWrites() {
+        guard let storage, allowsWrites else { return }
+        usedEntries.forEach { storage[$0].write = Self.invalid }
+        allowsWrites = false
+    }
+
+    /// Makes one page read-only again: when code was lifted from it.
+    func flushWrites(host: UnsafeMutableRawPointer) {
+        guard let storage else { return }
+        usedEntries.forEach { index in
+            if storage[index].host == host { storage[index].write = Self.invalid }
+        }
+    }
+
+    /// Forgets the entries that lead to a page's bytes.
+    func flush(host: UnsafeMutableRawPointer) {
+        guard let storage else { return }
+        usedEntries.forEach { index in
+            if storage[index].host == host { storage[index] = .empty }
+        }
+    }
+}
