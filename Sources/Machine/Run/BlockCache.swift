@@ -48,6 +48,7 @@ package final class BlockCache {
     /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.
     private var replaced: [CachedBlock] = []
     private var contentsWithCode: Set<Int> = []
+    private let recent = RecentBlocks()
     @exclusivity(unchecked) private var nativeCode: NativeCode?
     @exclusivity(unchecked) private var isNativeKnown = false
 
@@ -72,9 +73,15 @@ package final class BlockCache {
     /// Number of blocks held.
     package var count: Int { blocks.count }
 
-    func find(_ key: Key) -> CachedBlock? { blocks[key] }
+    func find(_ key: Key) -> CachedBlock? {
+        if let block = recent.find(key) { return block }
+        guard let block = blocks[key] else { return nil }
+        recent.note(block, key)
+        return block
+    }
 
     func insert(_ block: CachedBlock, _ key: Key) {
+        recent.note(block, key)
         if let old = blocks.updateValue(block, forKey: key) { replaced.append(old) }
         contentsWithCode.insert(key.content)
         if block.secondPage != CachedBlock.noSecondPage { contentsWithCode.insert(block.secondPage) }
