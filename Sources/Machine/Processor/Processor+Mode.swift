@@ -1,16 +1,21 @@
 import X86
 
+// Always in line: a call would be given a copy of the whole state
 extension SystemState {
     /// CR0.PE is clear: real-address mode.
+    @inline(__always)
     var isReal: Bool { cr0 & CR0.protectionEnable == 0 }
 
     /// Long mode is active: 64-bit or compatibility mode.
+    @inline(__always)
     var isLongMode: Bool { efer & EFER.longModeActive != 0 }
 
     /// Width of the stack pointer in bits.
+    @inline(__always)
     var stackWidth: Int { isLongCode ? 64 : segments[2].isBig ? 32 : 16 }
 
     /// ES, CS, SS and DS need neither base nor check: from 0 to 4 GiB, data writable, code readable.
+    @inline(__always)
     var isFlat: Bool {
         guard !isReal else { return false }
         for index in [0, 2, 3] {

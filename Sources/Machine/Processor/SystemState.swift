@@ -83,5 +83,6 @@ package struct SystemState {
     var isPaging: Bool { cr0 & CR0.paging != 0 }
 
     /// 64-bit mode: long mode is active and CS.L is set.
+    @inline(__always)
     package var isLongCode: Bool { efer & EFER.longModeActive != 0 && segments[1].isLong }
 }

@@ -69,6 +69,7 @@ package final class BlockCache {
     /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.
     private var replaced: [CachedBlock] = []
     private var contentsWithCode: Set<Int> = []
+    private let recent = RecentBlocks()
     @exclusivity(unchecked) private var nativeCode: NativeCode?
     @exclusivity(unchecked) private var isNativeKnown = false
     /// Changes when blocks were dropped; never 0.
@@ -121,10 +122,16 @@ package final class BlockCache {
         return uses
     }
 
-    func find(_ key: Key) -> CachedBlock? { blocks[key] }
+    func find(_ key: Key) -> CachedBlock? {
+        if let block = recent.find(key) { return block }
+        guard let block = blocks[key] else { return nil }
+        recent.note(block, key)
+        return block
+    }
 
     func insert(_ block: CachedBlock, _ key: Key) {
         byteCount += block.byteCount
+        recent.note(block, key)
         if let old = blocks.updateValue(block, forKey: key) { replaced.append(old) }
         contentsWithCode.insert(key.content)
         if block.secondPage != CachedBlock.noSecondPage { contentsWithCode.insert(block.secondPage) }
@@ -138,6 +145,7 @@ package final class BlockCache {
         blocks = [:]
         replaced = []
         contentsWithCode = []
+        recent.clear()
         generation += 1
         nativeCode?.flush()
     }

@@ -120,16 +120,7 @@ extension Machine {
                     if tag == address & ~4095, address & 4095 <= 4096 &- bytes,
                         let page = entry.pointee.host
                     {
-                        let host = page + Int(address & 4095)
-                        switch width {
-                        case 8: destination.pointee = UInt64(host.load(as: UInt8.self))
-                        case 16: destination.pointee = UInt64(host.loadUnaligned(as: UInt16.self))
-                        case 32: destination.pointee = UInt64(host.loadUnaligned(as: UInt32.self))
-                        case 64: destination.pointee = host.loadUnaligned(as: UInt64.self)
-                        default:
-                            destination[0] = host.loadUnaligned(as: UInt64.self)
-                            destination[1] = host.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-                        }
+                        Self.load(page + Int(address & 4095), width, to: destination)
                     } else {
                         do throws(AccessFailure) {
                             let value = try loadSlowly(
@@ -149,17 +140,7 @@ extension Machine {
                     if entry.pointee.write == address & ~4095, address & 4095 <= 4096 &- bytes,
                         let page = entry.pointee.host
                     {
-                        let host = page + Int(address & 4095)
-                        switch width {
-                        case 8: host.storeBytes(of: UInt8(truncatingIfNeeded: b), as: UInt8.self)
-                        case 16: host.storeBytes(of: UInt16(truncatingIfNeeded: b), as: UInt16.self)
-                        case 32: host.storeBytes(of: UInt32(truncatingIfNeeded: b), as: UInt32.self)
-                        case 64: host.storeBytes(of: b, as: UInt64.self)
-                        default:
-                            host.storeBytes(of: b, as: UInt64.self)
-                            host.storeBytes(
-                                of: slots[Int(op.pointee.b.rawValue) &+ 1], toByteOffset: 8, as: UInt64.self)
-                        }
+                        Self.store(page + Int(address & 4095), width, slots + Int(op.pointee.b.rawValue), b)
                     } else {
                         let high = width == 128 ? slots[Int(op.pointee.b.rawValue) &+ 1] : 0
                         do throws(AccessFailure) {
@@ -316,41 +297,5 @@ extension Machine {
     func makeRoomForBlocks() {
         blocks.makeRoom()
         processor.tlb.forgetDroppedBlocks()
-    }
-
-    /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.
-    func unwind(_ block: Block, at index: Int, _ reason: AccessFailure) -> AccessFailure {
-        guard let position = block.instructionIndex(ofOperation: index) else { return reason }
-        let record = block.instructions[position]
-        processor.system.pointee.retired &+= UInt64(position)
-        processor[.rip] = record.rip
-        if case .exception(var exception) = reason, exception.isSoftware {
-            processor[.rip] = record.rip &+ UInt64(record.length)
-            processor.system.pointee.retired &+= 1
-            exception.instructionLength = UInt64(record.length)
-            return .exception(exception)
-        }
-        return reason
-    }
-
-    /// The exit that a terminator stands for; halting is remembered.
-    func leave(_ operation: MicroOp) -> Exit {
-        switch operation.operation {
-        case .hypercall: return .hypercall(number: UInt16(truncatingIfNeeded: operation.immediate))
-        case .s2eOpcode: return .s2eOpcode(operation.immediate)
-        default:
-            processor.isHalted = true
-            return .halted
-        }
-    }
-}
-
-extension GuestException {
-    /// The exception that a `.raise` operation's immediate field describes.
-    package init(raising immediate: UInt64) {
-        self.init(
-            vector: UInt8(truncatingIfNeeded: immediate),
-            errorCode: immediate & 0x100 != 0 ? UInt32(truncatingIfNeeded: immediate >> 32) : nil,
-            isSoftware: immediate & 0x200 != 0)
     }
 }

@@ -90,6 +90,94 @@ import X86
         }
     }
 
+    /// Floating point, which translated code does with the host's instructions, under every MXCSR: rounding, DAZ, FTZ, flags and masks.
+    @Test func floatingPoint() throws {
+        let forms = VectorForms.floats + VectorForms.conversions
+        let codes = try Assembler.assemble(forms.map(\.assembly))
+        let between = try Assembler.assemble([
+            "ldmxcsr [rbp+64]", "stmxcsr [rbp+64]", "movaps xmm1, xmm3", "movsd xmm2, xmm1", "movups xmm3, [rbp+16]",
+            "movss xmm1, [rbp+4]", "movups [rbp+32], xmm1", "ucomisd xmm1, xmm2; jp 1f; nop; 1: nop",
+            "paddd xmm1, xmm2",
+            "mulsd xmm1, xmm1; addsd xmm1, xmm2", "cmp rax, rcx; cvtsi2sd xmm1, rdx; adc rdx, rax", "fld1; fstp st(0)",
+        ])
+        var random = OperandGenerator(seed: 2028)
+        for round in 0..<600 {
+            var program: [UInt8] = []
+            var names: [String] = []
+            let content = forms[Int(random.below(UInt64(forms.count)))].content
+            for _ in 0..<1 + random.below(12) {
+                let index = Int(random.below(UInt64(forms.count)))
+                program += codes[index]
+                names.append(forms[index].assembly)
+                if random.below(4) == 0 { program += between[Int(random.below(UInt64(between.count)))] }
+            }
+            var guest = Self.guest(program + Self.hypercall, isUser: round % 2 == 0)
+            guest.state.cr4 |= CR4.xSave
+            guest.state.xcr0 = 7
+            Self.prepare(&guest, &random)
+            for index in 0..<64 { guest.state.vectors[index] = VectorContent.word(content, &random) }
+            guest.state.general[3] = Self.data + random.below(0x3F0) * 16
+            guest.state.general[5] = Self.data + random.below(0x3F00)
+            guest.state.floatingPoint.mxcsr = UInt32(truncatingIfNeeded: random.next()) & 0xE07F | 0x1F80
+            if random.below(4) == 0 {
+                guest.state.floatingPoint.mxcsr &= ~(UInt32(truncatingIfNeeded: random.next()) & 0x1F80)
+            }
+            let pair = try EnginePair(guest, options: Self.options)
+            for _ in 0..<4 {
+                let (exit, difference) = pair.run(budget: round % 3 == 0 ? 3 : 1000)
+                if let difference {
+                    Issue.record("round \(round): \(names.joined(separator: "; ")): \(difference)")
+                    return
+                }
+                guard exit == .budget else { break }
+            }
+            if let difference = try pair.memoryDifference() {
+                Issue.record("round \(round): \(names.joined(separator: "; ")): \(difference)")
+                return
+            }
+        }
+    }
+
+    /// A loop of floating point with memory that is not in the TLB at first, stopped everywhere.
+    @Test func floatingPointLoop() throws {
+        let program = try Assembler.program(
+            """
+            mov rdi, 0x500000
+            xor ecx, ecx
+            cvtsi2sd xmm3, ecx
+            1: movsd xmm0, [rdi+rcx*8]
+            mulsd xmm0, xmm1
+            addsd xmm3, xmm0
+            ucomisd xmm3, xmm2
+            jbe 2f
+            sqrtsd xmm3, xmm3
+            2: cvttsd2si rax, xmm3
+            addps xmm4, xmm5
+            movups [rdi+rcx*8], xmm4
+            add rcx, 2
+            cmp rcx, 1000
+            jb 1b
+            xor ecx, ecx
+            jmp 1b
+            """)
+        var guest = Self.guest(program, isUser: true)
+        for (register, value) in [(1, 1.5), (2, 1e9), (4, 0.1), (5, -7.25)] {
+            guest.state.vectors[register * 4] = value.bitPattern
+        }
+        var pair = try EnginePair(guest)
+        var random = OperandGenerator(seed: 6)
+        for step in 0..<400 {
+            let (exit, difference) = pair.run(budget: random.below(step % 7 == 0 ? 9000 : 20))
+            #expect(exit == .budget)
+            if let difference {
+                Issue.record("step \(step): \(difference)")
+                return
+            }
+            if step % 50 == 0 { pair = pair.fork() }
+        }
+        #expect(try pair.memoryDifference() == nil)
+    }
+
     /// The same in loops: blocks that are linked to each other, with another start of the flags in every round.
     @Test func loops() throws {
         let forms =
