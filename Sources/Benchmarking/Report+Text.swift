@@ -1,6 +1,6 @@
 import Foundation
 
-extension StoreBenchmarkReport {
+extension BenchmarkTable {
     /// The table for people.
     package var text: String {
         var lines = [
@@ -46,7 +46,7 @@ extension RowReport {
 
 extension Figure {
     /// The median, the samples' range when there are several, and the command.
-    var text: String {
+    package var text: String {
         var text = Self.format(value, unit)
         text = String(repeating: " ", count: max(0, 12 - text.count)) + text
         if samples.count > 1, let least = samples.min(), let most = samples.max() {
@@ -55,12 +55,17 @@ extension Figure {
         return command.isEmpty ? text : text + "  " + command
     }
 
-    static func format(_ value: Double, _ unit: Unit) -> String {
+    package static func format(_ value: Double, _ unit: Unit) -> String {
         switch unit {
-        case .seconds: value < 1 ? String(format: "%.1f ms", value * 1000) : String(format: "%.2f s", value)
+        case .seconds:
+            value < 0.001
+                ? String(format: "%.2f µs", value * 1e6)
+                : value < 1 ? String(format: "%.1f ms", value * 1000) : String(format: "%.2f s", value)
         case .bytes: String(format: "%.1f MiB", value / 1_048_576)
         case .bytesPerSecond: String(format: "%.0f MiB/s", value / 1_048_576)
         case .operationsPerSecond: String(format: "%.0f /s", value)
+        case .instructions: String(format: "%.1f M", value / 1e6)
+        case .instructionsPerSecond: String(format: "%.1f M/s", value / 1e6)
         }
     }
 }

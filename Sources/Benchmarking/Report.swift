@@ -1,5 +1,15 @@
+/// A line of a benchmark's table, by the name that selects it.
+package protocol TableRow: RawRepresentable<String>, Sendable {
+    /// What is measured.
+    var title: String { get }
+    /// The target, in words.
+    var target: String { get }
+    /// The programs that it compares with, or needs.
+    var tools: [Requirement] { get }
+}
+
 /// What was measured in one run: a row for each line of the table.
-package struct StoreBenchmarkReport: Sendable, Codable {
+package struct BenchmarkTable: Sendable, Codable {
     /// The rules that hold for every program that is measured.
     package var rules: [String] = []
     package var machine = MachineDescription()
@@ -36,7 +46,7 @@ package struct RowReport: Sendable, Codable {
     /// Why it could not be measured to its end; nil when it was.
     package var failure: String?
 
-    package init(_ row: BenchmarkRow) {
+    package init(_ row: some TableRow) {
         self.row = row.rawValue
         title = row.title
         target = row.target
@@ -57,7 +67,7 @@ package struct RowReport: Sendable, Codable {
 /// A number that was measured: the median of its samples.
 package struct Figure: Sendable, Codable {
     package enum Unit: String, Sendable, Codable {
-        case seconds, bytes, bytesPerSecond, operationsPerSecond
+        case seconds, bytes, bytesPerSecond, operationsPerSecond, instructions, instructionsPerSecond
     }
 
     package let what: String
