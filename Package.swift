@@ -140,7 +140,7 @@ let package = Package(
                 "VMState",
             ]),
         tests("Benchmarking", ["Benchmarking", "Workflow"]),
-        tests("StoreBenchmark", ["Benchmarking", "StoreBenchmark", "Workflow"]),
+        tests("StoreBenchmark", ["StoreBenchmark"]),
         tests(
             "EngineBenchmark", ["Benchmarking", "EngineBenchmark", "ImageRecipe", "Machine", "Workflow"]),
         tests("EndToEnd", ["CPUModel", "Conversion", "GuestInspection", "VMState"]),
