@@ -26,11 +26,7 @@ extension RowReport {
         for figure in own { line("stemma: \(figure.what)", figure.text) }
         for comparison in comparisons {
             if let peer = comparison.peer { line(peer.what, peer.text) }
-            let sign = comparison.sense == .atLeast ? ">=" : "<="
-            line(
-                "  \(comparison.what)",
-                String(format: "%10.2f", comparison.ratio)
-                    + "x  (\(sign) \(String(format: "%.2f", comparison.limit))) \(comparison.isMet ? "met" : "MISSED")")
+            line("  \(comparison.what)", comparison.text)
         }
         for check in checks { line(check.what, check.hasPassed ? "       yes" : "        NO") }
         lines += notes.map { "       " + $0 }
@@ -41,6 +37,16 @@ extension RowReport {
     /// `text` and spaces up to `width`; a longer text stays whole.
     private static func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(1, width - text.count))
+    }
+}
+
+extension Comparison {
+    /// The ratio, its limit, and whether it is met.
+    var text: String {
+        let text = String(format: "%10.2f", ratio) + "x"
+        guard let limit else { return text }
+        let sign = sense == .atLeast ? ">=" : "<="
+        return text + "  (\(sign) \(String(format: "%.2f", limit))) \(isMet ? "met" : "MISSED")"
     }
 }
 

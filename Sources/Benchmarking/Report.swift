@@ -112,7 +112,7 @@ package struct Figure: Sendable, Codable {
     }
 }
 
-/// A ratio and its limit.
+/// A ratio and its limit, or a ratio that only tells.
 package struct Comparison: Sendable, Codable {
     package enum Sense: String, Sendable, Codable {
         case atLeast, atMost
@@ -124,11 +124,15 @@ package struct Comparison: Sendable, Codable {
     package let peer: Figure?
     package let ratio: Double
     package let sense: Sense
-    package let limit: Double
+    /// Nil when no target depends on it.
+    package let limit: Double?
 
-    package var isMet: Bool { sense == .atLeast ? ratio >= limit : ratio <= limit }
+    package var isMet: Bool {
+        guard let limit else { return true }
+        return sense == .atLeast ? ratio >= limit : ratio <= limit
+    }
 
-    package init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double) {
+    package init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double?) {
         self.what = what
         self.peer = peer
         self.ratio = ratio
@@ -144,7 +148,7 @@ package struct Comparison: Sendable, Codable {
         peer = try container.decodeIfPresent(Figure.self, forKey: .peer)
         ratio = try container.decode(Double.self, forKey: .ratio)
         sense = try container.decode(Sense.self, forKey: .sense)
-        limit = try container.decode(Double.self, forKey: .limit)
+        limit = try container.decodeIfPresent(Double.self, forKey: .limit)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -153,7 +157,7 @@ package struct Comparison: Sendable, Codable {
         try container.encodeIfPresent(peer, forKey: .peer)
         try container.encode(ratio, forKey: .ratio)
         try container.encode(sense, forKey: .sense)
-        try container.encode(limit, forKey: .limit)
+        try container.encodeIfPresent(limit, forKey: .limit)
         try container.encode(isMet, forKey: .isMet)
     }
 }

@@ -26,6 +26,7 @@ private enum Row: String, TableRow {
         #expect(!Comparison("a", ratio: 1.01, .atMost, 1).isMet)
         #expect(!Comparison("a", ratio: .nan, .atMost, 1).isMet)
         #expect(!Comparison("a", ratio: .infinity, .atMost, 1).isMet)
+        #expect(Comparison("a", ratio: 0.001, .atLeast, nil).isMet)
     }
 
     @Test func numbersHaveUnitsThatPeopleRead() {

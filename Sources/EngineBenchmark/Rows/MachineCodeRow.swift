@@ -121,7 +121,7 @@ struct MachineCodeRow {
         let translator = Figure("QEMU: \(name)", .seconds, samples.translator, command: workload.command)
         let ratio = translator.value / own.value
         // Its limit is that of all programs together.
-        report.comparisons.append(Comparison("QEMU / stemma in time", peer: translator, ratio: ratio, .atLeast, 0))
+        report.comparisons.append(Comparison("QEMU / stemma in time", peer: translator, ratio: ratio, .atLeast, nil))
         for peer in PythonPeers.Peer.allCases {
             if let reason = samples.obstacles[peer] {
                 report.notes.append("\(peer.title) does not run \(name): \(reason)")
@@ -132,7 +132,7 @@ struct MachineCodeRow {
             report.comparisons.append(
                 Comparison(
                     "\(peer.title) / stemma in time", peer: figure, ratio: figure.value / own.value, .atLeast,
-                    peer == .unicorn ? 1 : 0))
+                    peer == .unicorn ? 1 : nil))
         }
         report.check(
             "\(name): the right output everywhere"
