@@ -94,7 +94,7 @@ let package = Package(
         .target(
             name: "EngineBenchmark",
             dependencies: [
-                "Benchmarking", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "PCDevices", "Workflow", "X86",
+                "Benchmarking", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "Workflow", "X86",
             ],
             // The script goes into the program, which is one file.
             resources: [.embedInCode("Peers/bare-program.py")], swiftSettings: settings),

@@ -16,12 +16,8 @@ struct BenchGuest: Sendable {
     let programs: [String: String]
     /// A file with the text that the guest has at ``Workload/textFile``.
     let text: String
-    private let bench: EngineBenchPaths
-
-    /// The parts of a bench that a guest keeps.
-    private struct EngineBenchPaths: Sendable {
-        let home: String
-    }
+    /// The home's path.
+    private let root: String
 
     init(_ bench: EngineBench) throws {
         let recipe = try Recipe(contentsOf: bench.request.recipe)
@@ -32,7 +28,7 @@ struct BenchGuest: Sendable {
         try bench.run(
             bench.stemma(
                 ["run", Self.vm, "prep", "--headless", "--until", Self.prompt, "--save", "prompt"], home: home))
-        self.bench = EngineBenchPaths(home: home)
+        root = home
         let directory = try bench.directory("programs")
         var programs = try Self.compile(recipe, into: directory)
         guard let text = programs["text"] else {
@@ -46,7 +42,7 @@ struct BenchGuest: Sendable {
     }
 
     /// The guest's home, opened.
-    func open() throws -> Stemma { try Stemma(home: Home(root: bench.home)) }
+    func open() throws -> Stemma { try Stemma(home: Home(root: root)) }
 
     /// The recipe's programs, compiled as for the guest; their paths by name.
     static func compile(_ recipe: Recipe, into directory: String) throws -> [String: String] {

@@ -14,7 +14,7 @@ package struct NativeGuest: ~Copyable {
     ///
     /// - Parameter limit: seconds of the guest's time for each.
     package mutating func run(_ workload: Workload, limit: Int) throws -> GuestRun {
-        var run = try run(workload.command, limit: limit)
+        var run = try self.run(workload.command, limit: limit)
         if let check = workload.check { run.checked = try self.run(check, limit: limit).output }
         return run
     }
@@ -49,8 +49,8 @@ package struct NativeGuest: ~Copyable {
     }
 
     private func finished(_ time: Duration, _ instructions: UInt64) -> GuestRun? {
-        guard let mark = console.range(of: ConsoleCommand.endMark),
-            let status = console[mark.upperBound...].range(of: ConsoleCommand.statusEnd)
+        guard let mark = console.firstRange(of: ConsoleCommand.endMark),
+            let status = console[mark.upperBound...].firstRange(of: ConsoleCommand.statusEnd)
         else { return nil }
         return GuestRun(
             seconds: time / .seconds(1), instructions: instructions,

@@ -56,10 +56,10 @@ struct MachineCodeRow {
             samples.instructions = own.instructions ?? 0
             if !own.isRight(for: workload) { samples.wrong.insert("stemma") }
             if workload.isFreestanding {
-                let bare = try bare(workload, guest)
-                samples.bare.append(bare.seconds)
-                samples.bareInstructions = bare.instructions
-                if bare.output != workload.expected + "\n" || bare.status != 0 { samples.wrong.insert("stemma, bare") }
+                let run = try bare(workload, guest)
+                samples.bare.append(run.seconds)
+                samples.bareInstructions = run.instructions
+                if run.output != workload.expected + "\n" || run.status != 0 { samples.wrong.insert("stemma, bare") }
             }
             for peer in PythonPeers.Peer.allCases where peers.obstacles[peer] == nil && samples.obstacles[peer] == nil {
                 try run(peer, workload, peers, guest, &samples)
@@ -139,14 +139,5 @@ struct MachineCodeRow {
                 + (samples.wrong.isEmpty ? "" : ", but not from \(samples.wrong.sorted().joined(separator: ", "))"),
             samples.wrong.isEmpty)
         return ratio
-    }
-}
-
-/// Arithmetic of ratios.
-package enum RatioMath {
-    /// The geometric mean; 0 of nothing, and when one of them is not above 0.
-    package static func geometricMean(_ ratios: [Double]) -> Double {
-        guard !ratios.isEmpty, ratios.allSatisfy({ $0 > 0 && $0.isFinite }) else { return 0 }
-        return exp(ratios.reduce(0) { $0 + log($1) } / Double(ratios.count))
     }
 }
