@@ -87,12 +87,21 @@ let package = Package(
                 "GuestFiles", "GuestInspection", "Hypervisor", "ImageRecipe", "LibvirtBridge", "Lineage", "Machine",
                 "VMState",
             ]),
+        module("Benchmarking", ["Workflow"]),
         module(
-            "StoreBenchmark", ["CNBD", "ContentStore", "DiskImage", "Hypervisor", "Lineage", "Workflow"]),
+            "StoreBenchmark",
+            ["Benchmarking", "CNBD", "ContentStore", "DiskImage", "Hypervisor", "Lineage", "Workflow"]),
+        .target(
+            name: "EngineBenchmark",
+            dependencies: [
+                "Benchmarking", "Hypervisor", "ImageRecipe", "Lineage", "Machine", "Workflow", "X86",
+            ],
+            // The script goes into the program, which is one file.
+            resources: [.embedInCode("Peers/bare-program.py")], swiftSettings: settings),
         .executableTarget(
             name: "stemma",
             dependencies: [
-                "Lineage", "StoreBenchmark", "Workflow",
+                "Benchmarking", "EngineBenchmark", "Lineage", "StoreBenchmark", "Workflow",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings, linkerSettings: [.unsafeFlags(quickStart)]),
@@ -130,7 +139,10 @@ let package = Package(
                 "Workflow", "BlockService", "CPUModel", "ContentStore", "Conversion", "Hypervisor", "Lineage",
                 "VMState",
             ]),
-        tests("StoreBenchmark", ["StoreBenchmark", "Workflow"]),
+        tests("Benchmarking", ["Benchmarking", "Workflow"]),
+        tests("StoreBenchmark", ["StoreBenchmark"]),
+        tests(
+            "EngineBenchmark", ["Benchmarking", "EngineBenchmark", "ImageRecipe", "Machine", "Workflow"]),
         tests("EndToEnd", ["CPUModel", "Conversion", "GuestInspection", "VMState"]),
     ]
 )

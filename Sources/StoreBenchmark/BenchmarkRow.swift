@@ -1,5 +1,7 @@
+import Benchmarking
+
 /// The lines of the table, by the names that select them.
-package enum BenchmarkRow: String, Sendable, CaseIterable {
+package enum BenchmarkRow: String, TableRow, CaseIterable {
     case firstImport = "import"
     case delta
     case size

@@ -1,3 +1,4 @@
+import Benchmarking
 import Workflow
 
 /// A guest's serial console, with root logged in.

@@ -1,3 +1,4 @@
+import Benchmarking
 import Foundation
 import Hypervisor
 import Workflow
@@ -28,14 +29,13 @@ package struct StoreBenchmark: Sendable {
     }
 
     /// - Parameter finished: told each row as soon as it is measured.
-    package func run(finished: @escaping @Sendable (RowReport) -> Void = { _ in }) async throws -> StoreBenchmarkReport
-    {
+    package func run(finished: @escaping @Sendable (RowReport) -> Void = { _ in }) async throws -> BenchmarkTable {
         guard !request.rows.isEmpty else { throw WorkflowError(.usage, "No row is chosen.") }
         let tools = try Requirement.find(request.rows.flatMap(\.tools))
         let (request, progress) = (request, progress)
         return try await Interruption.cancelling {
             let bench = try Workbench(request: request, tools: tools, progress: progress)
-            var report = StoreBenchmarkReport()
+            var report = BenchmarkTable()
             report.rules = Self.rules(bench)
             report.machine = bench.describeMachine(request.rows.flatMap(\.tools))
             for row in request.rows {

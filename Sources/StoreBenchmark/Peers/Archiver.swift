@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// A program that keeps versions of files in a repository, with a user's usual commands.
 struct Archiver {
     let name: String

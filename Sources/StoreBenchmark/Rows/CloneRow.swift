@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// The whole command that clones a VM: of the big disk, and of a VM with a long history.
 struct CloneRow {
     let bench: Workbench

@@ -1,3 +1,4 @@
+import Benchmarking
 import Foundation
 
 /// What a run wrote to its overlay, into the store: next to the full import of the same disk.

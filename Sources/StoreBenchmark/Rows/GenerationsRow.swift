@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// How fast a whole disk is read in its first and in its thousandth generation.
 struct GenerationsRow {
     let bench: Workbench

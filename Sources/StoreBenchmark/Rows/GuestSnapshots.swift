@@ -1,3 +1,4 @@
+import Benchmarking
 import ContentStore
 import Foundation
 import Lineage

@@ -1,3 +1,4 @@
+import Benchmarking
 import Foundation
 
 /// The first import of the disk, next to restic, borg and casync; and whether each gives the same bytes back.

@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// Writing a whole disk to a raw file, next to `qemu-img convert` from an uncompressed qcow2.
 struct RestoreRow {
     let bench: Workbench

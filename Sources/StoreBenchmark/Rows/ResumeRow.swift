@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// From the start of the command to a guest that runs, next to `-loadvm` from a local qcow2.
 struct ResumeRow {
     let bench: Workbench

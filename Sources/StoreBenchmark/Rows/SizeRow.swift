@@ -1,3 +1,5 @@
+import Benchmarking
+
 /// What the disk and its changed copy take together, next to restic's repository.
 struct SizeRow {
     let bench: Workbench

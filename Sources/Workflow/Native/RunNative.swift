@@ -16,16 +16,10 @@ extension Stemma {
         if let save = request.save { try catalogue.requireFree(snapshot: save, of: vm) }
         let configuration = try configuration(of: origin.commit, named: request.snapshot.description)
         let state = try machineState(of: origin)
-        var options = MachineOptions.wholeMachine
-        // Nobody explores here.
-        options.stopsAtHypercalls = false
+        var options = try nativeOptions(of: origin, state)
         if let quantum = request.quantum { options.quantum = quantum }
         if let seed = request.seed { options.randomSeed = seed }
         options.usesMachineCode = !request.usesInterpreter
-        if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
-        options.timeStampHertz = timeStampRate(of: state, commit: origin.digest)
-        // What the guest touches stays with the machine; the store shall not keep it a second time.
-        store.limitCaches(frames: 4 << 20, nodes: 4 << 20)
         let chosen = options
         let run = try RunDirectory.create(under: home.runs, name: vm.text, purpose: "native")
         defer { try? run.remove() }
@@ -36,9 +30,7 @@ extension Stemma {
         let saver = NativeSaver(
             stemma: self, driver: driver, origin: origin, configuration: configuration, state: state, vm: vm)
         let requests = try await RequestServer.start(socket: run.paths.requestSocket) { await saver.answer($0) }
-        let disks = configuration.disks.map { disk in
-            SnapshotDisk(store: store, root: origin.commit.disks[disk.id], id: disk.id)
-        }
+        let disks = snapshotDisks(of: origin, configuration)
         progress.step(
             "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
         let job = NativeJob(driver: driver, saver: saver, request: request)
@@ -52,6 +44,23 @@ extension Stemma {
             await requests.stop()
             throw error
         }
+    }
+
+    /// What a native run of a snapshot begins with: its CPU, and the rate of its time-stamp counter. The store's caches become small.
+    func nativeOptions(of origin: NamedCommit, _ state: StoredMachineState) throws -> MachineOptions {
+        var options = MachineOptions.wholeMachine
+        // Nobody explores here.
+        options.stopsAtHypercalls = false
+        if let fingerprint = try recordedFingerprint(of: origin.commit) { options.model = ProcessorModel(fingerprint) }
+        options.timeStampHertz = timeStampRate(of: state, commit: origin.digest)
+        // What the guest touches stays with the machine; the store shall not keep it a second time.
+        store.limitCaches(frames: 4 << 20, nodes: 4 << 20)
+        return options
+    }
+
+    /// The disks of a snapshot, in the order of their slots.
+    func snapshotDisks(of origin: NamedCommit, _ configuration: MachineConfiguration) -> [SnapshotDisk] {
+        configuration.disks.map { SnapshotDisk(store: store, root: origin.commit.disks[$0.id], id: $0.id) }
     }
 
     /// Runs a body on a thread of its own with a deep stack; signals call `stop`, and the body winds up.

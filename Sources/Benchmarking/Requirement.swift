@@ -46,7 +46,7 @@ package struct Requirement: Sendable, Hashable {
             let packages = Set(missing.map(\.package)).sorted().joined(separator: " ")
             throw WorkflowError(
                 .unavailable,
-                "What the store is compared with is not installed: \(programs). Install it with "
+                "What is compared with is not installed: \(programs). Install it with "
                     + "'apt-get install \(packages)', or choose other rows with --rows.")
         }
         return paths

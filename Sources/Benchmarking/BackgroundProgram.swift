@@ -55,7 +55,7 @@ package struct BackgroundProgram: ~Copyable {
     }
 
     /// Waits until the program has ended by itself.
-    func waitForEnd(seconds limit: Double) throws {
+    package func waitForEnd(seconds limit: Double) throws {
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(limit)
         while !hasEnded {

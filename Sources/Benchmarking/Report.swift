@@ -1,5 +1,15 @@
+/// A line of a benchmark's table, by the name that selects it.
+package protocol TableRow: RawRepresentable<String>, Sendable {
+    /// What is measured.
+    var title: String { get }
+    /// The target, in words.
+    var target: String { get }
+    /// The programs that it compares with, or needs.
+    var tools: [Requirement] { get }
+}
+
 /// What was measured in one run: a row for each line of the table.
-package struct StoreBenchmarkReport: Sendable, Codable {
+package struct BenchmarkTable: Sendable, Codable {
     /// The rules that hold for every program that is measured.
     package var rules: [String] = []
     package var machine = MachineDescription()
@@ -36,7 +46,7 @@ package struct RowReport: Sendable, Codable {
     /// Why it could not be measured to its end; nil when it was.
     package var failure: String?
 
-    package init(_ row: BenchmarkRow) {
+    package init(_ row: some TableRow) {
         self.row = row.rawValue
         title = row.title
         target = row.target
@@ -57,7 +67,7 @@ package struct RowReport: Sendable, Codable {
 /// A number that was measured: the median of its samples.
 package struct Figure: Sendable, Codable {
     package enum Unit: String, Sendable, Codable {
-        case seconds, bytes, bytesPerSecond, operationsPerSecond
+        case seconds, bytes, bytesPerSecond, operationsPerSecond, instructions, instructionsPerSecond
     }
 
     package let what: String
@@ -102,7 +112,7 @@ package struct Figure: Sendable, Codable {
     }
 }
 
-/// A ratio and its limit.
+/// A ratio and its limit, or a ratio that only tells.
 package struct Comparison: Sendable, Codable {
     package enum Sense: String, Sendable, Codable {
         case atLeast, atMost
@@ -114,11 +124,15 @@ package struct Comparison: Sendable, Codable {
     package let peer: Figure?
     package let ratio: Double
     package let sense: Sense
-    package let limit: Double
+    /// Nil when no target depends on it.
+    package let limit: Double?
 
-    package var isMet: Bool { sense == .atLeast ? ratio >= limit : ratio <= limit }
+    package var isMet: Bool {
+        guard let limit else { return true }
+        return sense == .atLeast ? ratio >= limit : ratio <= limit
+    }
 
-    package init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double) {
+    package init(_ what: String, peer: Figure? = nil, ratio: Double, _ sense: Sense, _ limit: Double?) {
         self.what = what
         self.peer = peer
         self.ratio = ratio
@@ -134,7 +148,7 @@ package struct Comparison: Sendable, Codable {
         peer = try container.decodeIfPresent(Figure.self, forKey: .peer)
         ratio = try container.decode(Double.self, forKey: .ratio)
         sense = try container.decode(Sense.self, forKey: .sense)
-        limit = try container.decode(Double.self, forKey: .limit)
+        limit = try container.decodeIfPresent(Double.self, forKey: .limit)
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -143,7 +157,7 @@ package struct Comparison: Sendable, Codable {
         try container.encodeIfPresent(peer, forKey: .peer)
         try container.encode(ratio, forKey: .ratio)
         try container.encode(sense, forKey: .sense)
-        try container.encode(limit, forKey: .limit)
+        try container.encodeIfPresent(limit, forKey: .limit)
         try container.encode(isMet, forKey: .isMet)
     }
 }

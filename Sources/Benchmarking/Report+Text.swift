@@ -1,6 +1,6 @@
 import Foundation
 
-extension StoreBenchmarkReport {
+extension BenchmarkTable {
     /// The table for people.
     package var text: String {
         var lines = [
@@ -26,11 +26,7 @@ extension RowReport {
         for figure in own { line("stemma: \(figure.what)", figure.text) }
         for comparison in comparisons {
             if let peer = comparison.peer { line(peer.what, peer.text) }
-            let sign = comparison.sense == .atLeast ? ">=" : "<="
-            line(
-                "  \(comparison.what)",
-                String(format: "%10.2f", comparison.ratio)
-                    + "x  (\(sign) \(String(format: "%.2f", comparison.limit))) \(comparison.isMet ? "met" : "MISSED")")
+            line("  \(comparison.what)", comparison.text)
         }
         for check in checks { line(check.what, check.hasPassed ? "       yes" : "        NO") }
         lines += notes.map { "       " + $0 }
@@ -44,9 +40,19 @@ extension RowReport {
     }
 }
 
+extension Comparison {
+    /// The ratio, its limit, and whether it is met.
+    var text: String {
+        let text = String(format: "%10.2f", ratio) + "x"
+        guard let limit else { return text }
+        let sign = sense == .atLeast ? ">=" : "<="
+        return text + "  (\(sign) \(String(format: "%.2f", limit))) \(isMet ? "met" : "MISSED")"
+    }
+}
+
 extension Figure {
     /// The median, the samples' range when there are several, and the command.
-    var text: String {
+    package var text: String {
         var text = Self.format(value, unit)
         text = String(repeating: " ", count: max(0, 12 - text.count)) + text
         if samples.count > 1, let least = samples.min(), let most = samples.max() {
@@ -55,12 +61,17 @@ extension Figure {
         return command.isEmpty ? text : text + "  " + command
     }
 
-    static func format(_ value: Double, _ unit: Unit) -> String {
+    package static func format(_ value: Double, _ unit: Unit) -> String {
         switch unit {
-        case .seconds: value < 1 ? String(format: "%.1f ms", value * 1000) : String(format: "%.2f s", value)
+        case .seconds:
+            value < 0.001
+                ? String(format: "%.2f µs", value * 1e6)
+                : value < 1 ? String(format: "%.1f ms", value * 1000) : String(format: "%.2f s", value)
         case .bytes: String(format: "%.1f MiB", value / 1_048_576)
         case .bytesPerSecond: String(format: "%.0f MiB/s", value / 1_048_576)
         case .operationsPerSecond: String(format: "%.0f /s", value)
+        case .instructions: String(format: "%.1f M", value / 1e6)
+        case .instructionsPerSecond: String(format: "%.1f M/s", value / 1e6)
         }
     }
 }

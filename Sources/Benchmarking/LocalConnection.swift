@@ -2,12 +2,12 @@ import Foundation
 import Workflow
 
 /// A connection to a program on this machine, by a unix socket.
-final class LocalConnection {
+package final class LocalConnection {
     private let descriptor: Int32
     private var rest: [UInt8] = []
 
     /// nil while nobody listens.
-    init?(socket path: String) {
+    package init?(socket path: String) {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         var address = sockaddr_un()
@@ -27,7 +27,7 @@ final class LocalConnection {
 
     deinit { close(descriptor) }
 
-    func send(_ text: String) throws {
+    package func send(_ text: String) throws {
         let bytes = Array(text.utf8)
         guard write(descriptor, bytes, bytes.count) == bytes.count else {
             throw WorkflowError(.unavailable, "QEMU takes nothing any more.")
@@ -35,7 +35,7 @@ final class LocalConnection {
     }
 
     /// The next line, without its end.
-    func line() throws -> String {
+    package func line() throws -> String {
         while true {
             if let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
                 let line = String(decoding: rest[..<end], as: UTF8.self)
@@ -47,7 +47,7 @@ final class LocalConnection {
     }
 
     /// Everything up to a text, which is left out.
-    func text(before mark: String, seconds: Int) throws -> String {
+    package func text(before mark: String, seconds: Int) throws -> String {
         let clock = ContinuousClock()
         let deadline = clock.now + .seconds(seconds)
         while true {

@@ -49,7 +49,7 @@ package struct Program: Sendable {
     }
 
     /// Runs it, whatever its status.
-    func runAnyway(scratch: String) throws -> Usage {
+    package func runAnyway(scratch: String) throws -> Usage {
         try Task.checkCancellation()
         let stem = scratch + "/" + UUID().uuidString
         defer {

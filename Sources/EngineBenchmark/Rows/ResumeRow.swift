@@ -1,0 +1,24 @@
+import Benchmarking
+
+/// From the opening of the store to the first instruction that retires.
+struct ResumeRow {
+    let bench: EngineBench
+    private static let limit = 0.050
+
+    func measure(_ report: inout RowReport) throws {
+        _ = try bench.preparedGuest()
+        var (resumes, processes): ([Double], [Double]) = ([], [])
+        // The first one finds a cold page cache, or that of the snapshot's writer: it does not count.
+        for round in 0...max(5, bench.request.repetitions) {
+            bench.progress.step("resuming, \(round)")
+            let (result, usage) = try bench.work(["resume", BenchGuest.snapshot], as: ResumeTime.self)
+            guard round > 0 else { continue }
+            resumes.append(result.seconds)
+            processes.append(usage.seconds)
+        }
+        let figure = Figure("store opened to first instruction", .seconds, resumes)
+        report.add(figure)
+        report.add(Figure("the whole process that does it", .seconds, processes))
+        report.comparisons.append(Comparison("resume / 50 ms", ratio: figure.value / Self.limit, .atMost, 1))
+    }
+}

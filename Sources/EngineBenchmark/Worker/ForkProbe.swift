@@ -1,0 +1,93 @@
+import Machine
+import Workflow
+
+/// Forks a machine again and again.
+package struct ForkProbe {
+    private let machine: Machine
+    private let clock = ContinuousClock()
+
+    package init(_ machine: Machine) { self.machine = machine }
+
+    /// What single forks took.
+    package struct Times: Sendable, Codable {
+        /// Each of the forks, in seconds.
+        package var forks: [Double]
+        /// For each, the writes before it: the first ones to these pages after a fork, which copy them.
+        package var writes: [Double]
+        /// Pages that were written before each fork.
+        package var dirtyPages: Int
+    }
+
+    /// What many forks that live at the same time take.
+    package struct Crowd: Sendable, Codable {
+        package var count: Int
+        /// For all forks together, without their running.
+        package var seconds: Double
+        /// The largest resident set of the process.
+        package var peakBytes: UInt64
+        /// What is written to one of them is not seen by the others.
+        package var isIndependent: Bool
+    }
+
+    /// Times forks, each after the machine has written to some pages. The fork before lives on meanwhile.
+    package func times(rounds: Int, dirtyPages: Int) throws -> Times {
+        let places = try self.places(dirtyPages)
+        var times = Times(forks: [], writes: [], dirtyPages: dirtyPages)
+        times.forks.reserveCapacity(rounds)
+        times.writes.reserveCapacity(rounds)
+        var last = machine.fork()
+        for _ in 0..<rounds {
+            let start = clock.now
+            for place in places { try machine.writePhysical(place.address, place.bytes) }
+            let written = clock.now
+            let fork = machine.fork()
+            let end = clock.now
+            times.writes.append((written - start) / .seconds(1))
+            times.forks.append((end - written) / .seconds(1))
+            last = fork
+        }
+        withExtendedLifetime(last) {}
+        return times
+    }
+
+    /// Forks the machine `count` times and keeps all forks.
+    ///
+    /// - Parameter run: virtual nanoseconds that each fork runs.
+    package func crowd(count: Int, run: UInt64) throws -> Crowd {
+        var forks: [Machine] = []
+        forks.reserveCapacity(count)
+        var seconds = 0.0
+        for _ in 0..<count {
+            let start = clock.now
+            let fork = machine.fork()
+            seconds += (clock.now - start) / .seconds(1)
+            if run > 0 { try NativeGuest(fork).settle(nanoseconds: run) }
+            forks.append(fork)
+        }
+        let peak = try MemoryUse.peakBytes()
+        return Crowd(count: count, seconds: seconds, peakBytes: peak, isIndependent: try areIndependent(forks))
+    }
+
+    private func areIndependent(_ forks: [Machine]) throws -> Bool {
+        guard forks.count > 2, let place = try places(1).first, let byte = place.bytes.first else { return true }
+        let middle = forks[forks.count / 2]
+        try middle.writePhysical(place.address, [byte ^ 0xFF])
+        for fork in forks + [machine] where fork !== middle {
+            guard try fork.readPhysical(place.address, count: 1) == place.bytes else { return false }
+        }
+        return try middle.readPhysical(place.address, count: 1) == [byte ^ 0xFF]
+    }
+
+    /// Places in as many pages of main memory, all over it, and the byte that each holds.
+    private func places(_ count: Int) throws -> [(address: UInt64, bytes: [UInt8])] {
+        guard count > 0 else { return [] }
+        guard let region = machine.base.regions.filter(\.isWritable).max(by: { $0.byteCount < $1.byteCount }),
+            region.byteCount / 4096 >= UInt64(count)
+        else { throw WorkflowError(.usage, "The guest does not have \(count) pages.") }
+        let distance = region.byteCount / 4096 / UInt64(count) * 4096
+        return try (0..<UInt64(count)).map { index in
+            let address = region.start + index * distance
+            return (address, try machine.readPhysical(address, count: 1))
+        }
+    }
+}

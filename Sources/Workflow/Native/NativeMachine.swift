@@ -1,0 +1,18 @@
+import Lineage
+import Machine
+
+extension Stemma {
+    /// The machine of a snapshot in Stemma's engine, whole and concrete: as a native run begins with it. For measurements.
+    ///
+    /// Names that are removed meanwhile may free what it reads: whoever shares the store with others holds a lease.
+    ///
+    /// - Parameter usesMachineCode: false to interpret every instruction.
+    package func nativeMachine(_ reference: Reference, usesMachineCode: Bool = true) throws -> Machine {
+        let origin = try catalogue.snapshot(reference)
+        let state = try machineState(of: origin)
+        var options = try nativeOptions(of: origin, state)
+        options.usesMachineCode = usesMachineCode
+        let configuration = try configuration(of: origin.commit, named: reference.description)
+        return try state.machine(options, disks: snapshotDisks(of: origin, configuration))
+    }
+}
