@@ -120,8 +120,12 @@ private final class ExplorationNarrator: ExplorationObserver {
 extension StoredMachineState {
     /// The machine in Stemma's engine, with its pages read from the store as they are touched.
     ///
-    /// - Parameter disks: contents of the block devices, in the order of their slots.
-    func machine(_ options: MachineOptions = MachineOptions(), disks: [any BlockStorage] = []) throws -> Machine {
+    /// - Parameters:
+    ///   - disks: contents of the block devices, in the order of their slots.
+    ///   - isConfined: the machine and its forks stay on one thread; see `BaseMemory`.
+    func machine(
+        _ options: MachineOptions = MachineOptions(), disks: [any BlockStorage] = [], isConfined: Bool = false
+    ) throws -> Machine {
         let (ram, store) = (ram, store)
         let source = try SnapshotPageSource(stream) { block, page, buffer in
             guard let root = ram[block] else {
@@ -130,6 +134,7 @@ extension StoredMachineState {
             // The buffer is zeroed, so that a zero page needs no work.
             _ = try store.page(root, index: page, into: buffer)
         }
-        return try Machine(stream, base: BaseMemory(source: source), disks: disks, options: options)
+        return try Machine(
+            stream, base: BaseMemory(source: source, isConfined: isConfined), disks: disks, options: options)
     }
 }

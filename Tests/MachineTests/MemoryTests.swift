@@ -48,6 +48,42 @@ import X86
         #expect(state.memory.writtenPages().isEmpty)
     }
 
+    @Test func pagesThatAreOnlyWrittenAreHeldOnce() throws {
+        let state = try machine(16, [0x3000: [1, 2, 3], 0x5000: [4]])
+        try state.writePhysical(0x3001, [9])
+        #expect(state.base.loadedPageCount == 0)
+        #expect(state.base.census.pageCount == 1)
+        #expect(try state.readPhysical(0x3000, count: 4) == [1, 9, 3, 0])
+        // Another state reads what the snapshot holds.
+        let other = try Machine(base: state.base, processors: [ProcessorState()])
+        #expect(try other.readPhysical(0x3000, count: 3) == [1, 2, 3])
+        #expect(state.base.loadedPageCount == 1)
+    }
+
+    /// A state that is alone on its thread's base holds each page once; relatives make it keep both versions.
+    @Test func aConfinedBaseLetsGoOfWrittenPages() throws {
+        let source = MemoryPageSource(
+            regions: [MemoryRegion(name: "ram", start: 0, byteCount: 16 * 4096)],
+            pages: [0x3000: [1, 2, 3], 0x5000: [4, 5], 0x6000: [6]])
+        let base = try BaseMemory(source: source, isConfined: true)
+        let state = try Machine(base: base, processors: [ProcessorState()])
+        for page in [0x3000, 0x5000, 0x6000] as [UInt64] { _ = try state.readPhysical(page, count: 1) }
+        #expect(base.loadedPageCount == 3 && state.touchedPageCount == 3)
+        try state.writePhysical(0x3001, [9])
+        #expect(base.loadedPageCount == 2 && state.touchedPageCount == 3)
+        #expect(try state.readPhysical(0x3000, count: 3) == [1, 9, 3])
+        let fork = state.fork()
+        #expect(base.census.stateCount == 2)
+        try fork.writePhysical(0x5000, [8])
+        #expect(base.loadedPageCount == 2)
+        #expect(try state.readPhysical(0x5000, count: 2) == [4, 5])
+        #expect(try fork.readPhysical(0x5000, count: 2) == [8, 5])
+        // What was let go of is read again by who has not written it.
+        let other = try Machine(base: base, processors: [ProcessorState()])
+        #expect(try other.readPhysical(0x3000, count: 3) == [1, 2, 3])
+        #expect(base.loadedPageCount == 3)
+    }
+
     @Test func addressesOutsideAreErrors() throws {
         let state = try machine(1)
         #expect(throws: MachineError.self) { try state.readPhysical(4095, count: 2) }
@@ -70,6 +106,8 @@ import X86
         }
         let state = try Machine(base: try BaseMemory(source: Broken()), processors: [ProcessorState()])
         #expect(throws: MachineError.self) { try state.readPhysical(0, count: 1) }
+        #expect(throws: MachineError.self) { try state.writePhysical(0, [1]) }
+        #expect(state.memory.writtenPages().isEmpty && state.base.census.pageCount == 0)
     }
 
     @Test func watchBelongsToOneState() throws {

@@ -50,7 +50,7 @@ extension LinuxKernel {
             guard text.hasPrefix("Linux version ") else { continue }
             return LinuxKernel(
                 pages: pages, image: image, banner: text.trimmingNewline, symbols: symbols,
-                types: readsTypes ? try types(pages, wanted, kernel) : nil)
+                types: try readsTypes ? types(pages, wanted, kernel) : nil)
         }
         return nil
     }

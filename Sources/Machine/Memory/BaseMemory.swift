@@ -39,11 +39,18 @@ package final class BaseMemory: Sendable {
     private nonisolated(unsafe) let zeroPage: UnsafeMutableRawPointer
     private let slabs = PageSlabs()
     private let loaded = Atomic<Int>(0)
+    /// See `init`.
+    private let isConfined: Bool
     /// What the states made of this base hold apart from it.
     package let census = StateCensus()
 
-    package init(source: any PageSource) throws(MachineError) {
+    /// - Parameters:
+    ///   - source: where pages come from.
+    ///   - isConfined: all states over this base are used on one thread. Then, as long as there is only one, a page that it
+    ///     has written is not kept here, too.
+    package init(source: any PageSource, isConfined: Bool = false) throws(MachineError) {
         self.source = source
+        self.isConfined = isConfined
         regions = source.regions.sorted { $0.start < $1.start }
         var mappings: [Mapping] = []
         var index = 0
@@ -128,19 +135,51 @@ package final class BaseMemory: Sendable {
         return try load(index)
     }
 
+    /// The bytes of page `index` if they were loaded.
+    func loadedPage(_ index: Int) -> UnsafeMutableRawPointer? {
+        UnsafeMutableRawPointer(bitPattern: table[index].load(ordering: .acquiring))
+    }
+
+    /// Page `index` is among those that ``loadedPageCount`` counts.
+    func holds(_ index: Int) -> Bool { loadedPage(index).map { $0 != zeroPage } ?? false }
+
+    /// Puts the 4096 bytes of page `index` into `target`, and keeps none of them: for who writes the page and needs no second copy.
+    func copyPage(_ index: Int, into target: UnsafeMutableRawPointer) throws(MachineError) {
+        if let known = loadedPage(index) { return target.copyMemory(from: known, byteCount: 4096) }
+        target.initializeMemory(as: UInt8.self, repeating: 0, count: 4096)
+        try readSource(index, into: target)
+    }
+
+    /// Lets go of page `index`, of which the only state has a copy of its own, if the base is confined. Nobody must know the page's
+    /// address any more.
+    func letGo(of index: Int) {
+        guard isConfined, census.stateCount == 1, let page = loadedPage(index), page != zeroPage else { return }
+        table[index].store(0, ordering: .relaxed)
+        loaded.wrappingSubtract(1, ordering: .relaxed)
+        slabs.giveBack(page, isZero: false)
+    }
+
+    private func readSource(_ index: Int, into target: UnsafeMutableRawPointer) throws(MachineError) {
+        let address = physicalAddress(ofIndex: index)
+        do {
+            try source.readPage(at: address, into: UnsafeMutableRawBufferPointer(start: target, count: 4096))
+        } catch {
+            throw MachineError(
+                .pageUnreadable,
+                "the page at 0x\(String(address, radix: 16)) of the snapshot cannot be read; verify the store",
+                cause: "\(error)")
+        }
+    }
+
     private func load(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
         guard let fresh = slabs.take() else {
             throw MachineError(.outOfMemory, "the host has no memory for another page of the snapshot")
         }
-        do {
-            try source.readPage(
-                at: physicalAddress(ofIndex: index), into: UnsafeMutableRawBufferPointer(start: fresh, count: 4096))
+        do throws(MachineError) {
+            try readSource(index, into: fresh)
         } catch {
             slabs.giveBack(fresh, isZero: false)
-            throw MachineError(
-                .pageUnreadable,
-                "the page at 0x\(String(physicalAddress(ofIndex: index), radix: 16)) of the snapshot cannot be read; "
-                    + "verify the store", cause: "\(error)")
+            throw error
         }
         let words = fresh.assumingMemoryBound(to: UInt64.self)
         var any: UInt64 = 0

@@ -16,14 +16,19 @@ package struct GuestMemory: ~Copyable {
     package init(base: BaseMemory) {
         self.base = base
         root = Radix.makeNode(base.census)
+        base.census.countState(1)
     }
 
     private init(base: BaseMemory, root: UnsafeMutableRawPointer) {
         self.base = base
         self.root = root
+        base.census.countState(1)
     }
 
-    deinit { Radix.release(root, level: Radix.levels, base.census) }
+    deinit {
+        Radix.release(root, level: Radix.levels, base.census)
+        base.census.countState(-1)
+    }
 
     /// A second memory with the same content. Write translations of both must be dropped by the caller.
     package func fork() -> GuestMemory {
@@ -49,6 +54,12 @@ package struct GuestMemory: ~Copyable {
     func readable(_ index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
         if let page = writtenPage(index) { return PageHeader.data(page) }
         return try base.page(index)
+    }
+
+    /// Bytes of page `index` if they are in memory: nobody can have cached where they are, if not.
+    func present(_ index: Int) -> UnsafeMutableRawPointer? {
+        if let page = writtenPage(index) { return PageHeader.data(page) }
+        return base.loadedPage(index)
     }
 
     /// The page `index`, made private to this state, for writing; its cached code is given up.
@@ -104,7 +115,13 @@ package struct GuestMemory: ~Copyable {
             Radix.release(page, level: 0, base.census)
             return copy
         }
-        let copy = Radix.makePage(copying: try base.page(index), isWatched: false, base.census)
+        let copy = Radix.makePage(isWatched: false, base.census)
+        do throws(MachineError) {
+            try base.copyPage(index, into: PageHeader.data(copy))
+        } catch {
+            Radix.release(copy, level: 0, base.census)
+            throw error
+        }
         slot.pointee = copy
         return copy
     }

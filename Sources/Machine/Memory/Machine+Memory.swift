@@ -5,7 +5,7 @@ extension Machine {
     func writableBytes(ofPage index: Int) throws(MachineError) -> UnsafeMutableRawPointer {
         if let page = memory.writtenPage(index), memory.isWritableInPlace(index) { return PageHeader.data(page) }
         let written = memory.writtenPage(index)
-        let old = try memory.readable(index)
+        let old = memory.present(index)
         let hadCode =
             if let written {
                 PageHeader.contentID(written).pointee.load(ordering: .relaxed) != 0
@@ -14,9 +14,10 @@ extension Machine {
             }
         let data = PageHeader.data(try memory.owned(index))
         for processor in processors {
-            if data != old { processor.tlb.flush(host: old) }
+            if let old, data != old { processor.tlb.flush(host: old) }
             if hadCode { processor.tlb.flushJumps() }
         }
+        if written == nil { base.letGo(of: index) }
         return data
     }
 

@@ -17,7 +17,8 @@ package struct MemoryRegion: Sendable, Hashable {
     }
 }
 
-/// Where the base snapshot's memory comes from, page by page and at most once per page.
+/// Where the base snapshot's memory comes from, page by page: once for all states that read a page, and once for each that writes it
+/// before any has read it.
 ///
 /// Several threads may ask at the same time.
 package protocol PageSource: Sendable {

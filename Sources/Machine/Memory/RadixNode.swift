@@ -77,12 +77,18 @@ enum Radix {
     static func makePage(
         copying data: UnsafeRawPointer, isWatched: Bool, _ census: StateCensus
     ) -> UnsafeMutableRawPointer {
+        let page = makePage(isWatched: isWatched, census)
+        PageHeader.data(page).copyMemory(from: data, byteCount: 4096)
+        return page
+    }
+
+    /// A page whose data is still to be written.
+    static func makePage(isWatched: Bool, _ census: StateCensus) -> UnsafeMutableRawPointer {
         census.countPage(1)
         let page = UnsafeMutableRawPointer.allocate(byteCount: pageBytes, alignment: 64)
         count(page).initialize(to: Atomic(1))
         PageHeader.contentID(page).initialize(to: Atomic(0))
         PageHeader.flags(page).initialize(to: isWatched ? 1 : 0)
-        PageHeader.data(page).copyMemory(from: data, byteCount: 4096)
         return page
     }
 }

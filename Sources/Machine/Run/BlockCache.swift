@@ -60,8 +60,8 @@ package final class BlockCache {
         let context: UInt64
     }
 
-    /// Bytes of blocks that are kept, about: some 25,000 blocks, with some 10 MiB of machine code.
-    package static let usualLimit = 24 << 20
+    /// Bytes of blocks that are kept, about: some 17,000 blocks, with some 6 MiB of machine code.
+    package static let usualLimit = 16 << 20
     /// Processors whose translation caches are kept.
     package static let usualTranslations = 32
 

@@ -80,9 +80,11 @@ extension Machine {
         }
         // The instruction goes beyond the limit of the code segment.
         guard available > bytes.count else { throw .exception(.generalProtection) }
+        // To look for the second page may write to page tables, which may be anywhere.
+        let beginning = Array(bytes)
         let second = try secondPageContent(linear)
         let joined =
-            Array(bytes)
+            beginning
             + Array(
                 UnsafeRawBufferPointer(
                     start: try readablePage(second.index), count: min(16, available - bytes.count)))

@@ -36,7 +36,7 @@ extension Stemma {
         let job = NativeJob(driver: driver, saver: saver, request: request)
         do {
             let report = try await onThread("engine", stop: { driver.stop() }) {
-                try job.run { try state.machine(chosen, disks: disks) }
+                try job.run { try state.machine(chosen, disks: disks, isConfined: true) }
             }
             await requests.stop()
             return report
