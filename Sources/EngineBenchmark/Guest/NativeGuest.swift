@@ -58,6 +58,15 @@ package struct NativeGuest: ~Copyable {
             output: ConsoleCommand.output(of: String(console[..<mark.lowerBound])))
     }
 
+    /// Types a line, and comes back when the guest has taken all of it.
+    package func begin(_ command: String) throws {
+        var input = Array((command + "\r").utf8)
+        while !input.isEmpty {
+            input.removeFirst(min(machine.sendConsoleInput(input), input.count))
+            try settle(nanoseconds: Self.step)
+        }
+    }
+
     /// Lets time pass: what the guest still has to do.
     package func settle(nanoseconds: UInt64) throws {
         let end = machine.virtualTime &+ nanoseconds

@@ -10,6 +10,18 @@ struct ForkRow {
 
     func measure(_ report: inout RowReport) throws {
         _ = try bench.preparedGuest()
+        try measureWrites(&report)
+        bench.progress.step("forking a guest at work")
+        let times = try bench.work(
+            ["fork-at-work", BenchGuest.snapshot, "\(Self.rounds)"], as: ForkProbe.Times.self
+        ).result
+        let figure = Figure("every 0.1 ms of a guest that packs", .seconds, times.forks)
+        report.add(figure)
+        report.comparisons.append(
+            Comparison("at work: fork / 20 µs", ratio: figure.value / Self.limit, .atMost, 1))
+    }
+
+    private func measureWrites(_ report: inout RowReport) throws {
         for pages in [0, 16, 256, 4096] {
             bench.progress.step("forking after writes to \(pages) pages")
             let rounds = pages > 256 ? Self.rounds / 10 : Self.rounds

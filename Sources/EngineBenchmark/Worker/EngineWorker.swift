@@ -6,6 +6,8 @@ import Workflow
 /// Parts of the benchmark that are measured by themselves, each in a process of its own.
 package struct EngineWorker {
     private let stemma: Stemma
+    /// Virtual nanoseconds between two forks of a guest at work.
+    private static let pause: UInt64 = 100_000
 
     package init(_ stemma: Stemma) { self.stemma = stemma }
 
@@ -25,6 +27,10 @@ package struct EngineWorker {
         case ("memory", 3): return try json(memory(words[1], words[2] == "nothing" ? nil : workload(words[2])))
         case ("fork", 4):
             return try json(ForkProbe(resumed(words[1])).times(rounds: number(words[3]), dirtyPages: count(words[2])))
+        case ("fork-at-work", 3):
+            return try json(
+                ForkProbe(resumed(words[1])).timesAtWork(
+                    Workload.gzip.command, rounds: number(words[2]), pause: Self.pause))
         case ("forks", 4):
             return try json(ForkProbe(resumed(words[1])).crowd(count: number(words[2]), run: UInt64(count(words[3]))))
         default: throw WorkflowError(.usage, "This is no part of a benchmark: \(words.joined(separator: " "))")

@@ -50,6 +50,28 @@ package struct ForkProbe {
         return times
     }
 
+    /// Times forks of a guest at work, each after some of its time. The fork before lives on meanwhile.
+    ///
+    /// - Parameters:
+    ///   - command: what the guest is given to do at its shell's prompt.
+    ///   - pause: virtual nanoseconds between two forks.
+    package func timesAtWork(_ command: String, rounds: Int, pause: UInt64) throws -> Times {
+        let guest = NativeGuest(machine)
+        try guest.begin(command)
+        var times = Times(forks: [], writes: [], dirtyPages: 0)
+        times.forks.reserveCapacity(rounds)
+        var last = machine.fork()
+        for _ in 0..<rounds {
+            try guest.settle(nanoseconds: pause)
+            let start = clock.now
+            let fork = machine.fork()
+            times.forks.append((clock.now - start) / .seconds(1))
+            last = fork
+        }
+        withExtendedLifetime(last) {}
+        return times
+    }
+
     /// Forks the machine `count` times and keeps all forks.
     ///
     /// - Parameter run: virtual nanoseconds that each fork runs.
