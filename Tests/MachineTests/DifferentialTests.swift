@@ -23,7 +23,12 @@ struct DifferentialTests {
     @Test func x87Movement() throws { try compare(InstructionForms.x87Movement) }
     @Test func x87Transcendental() throws { try compare(InstructionForms.x87Transcendental) }
     @Test func media() throws { try compare(InstructionForms.media) }
-    @Test func remaining() throws { try compare(InstructionForms.remaining) }
+    @Test func remaining() throws {
+        // MOVDIRI, MOVDIR64B and CLWB are not on every host; there is nothing to compare them with then.
+        let forms = InstructionForms.remaining.filter { HostProcessor.current.executes($0.assembly) }
+        #expect(forms.count >= InstructionForms.remaining.count - 4)
+        try compare(forms)
+    }
 
     private func compare(_ forms: [InstructionForm]) throws {
         let codes = try Assembler.assemble(forms.map(\.assembly))

@@ -110,6 +110,7 @@ struct VectorDifferentialTests {
             let code = round & 1 == 0 ? vexEncoding(&random) : legacyEncoding(&random)
             if let opcode = code.suffix(2).first, Self.leftOut.contains(opcode) { continue }
             if Self.hasMediaOperand(code) { continue }
+            if !HostProcessor.current.isIntel, Self.approximations.contains(code.suffix(2).first ?? 0) { continue }
             try pair.setCode(code)
             guard let difference = try pair.compare(VectorForm(""), &random, options) else { continue }
             // Instructions that the engine lacks (mask registers, VNNI, GFNI, AMX, MMX) say so.
@@ -126,6 +127,9 @@ struct VectorDifferentialTests {
 
     /// EMMS and VZEROUPPER have no ModRM byte: what follows would be another instruction. MASKMOVDQU writes to where RDI points.
     private static let leftOut: Set<UInt8> = [0x77, 0xF7]
+
+    /// RSQRTPS and RCPPS, whose results are their makers' own; `floats` compares them.
+    private static let approximations: Set<UInt8> = [0x52, 0x53]
 
     /// Whether a legacy encoding names MMX registers, which the pair does not set: they have tests of their own.
     private static func hasMediaOperand(_ code: [UInt8]) -> Bool {

@@ -73,7 +73,8 @@ final class VectorPair {
         let offset = Int(start - VectorNativeRunner.data)
         native.setData(window, at: offset)
         let expected = native.run(code, state)
-        let expectedWindow = native.data(at: offset, count: Self.windowSize)
+        var expectedWindow = native.data(at: offset, count: Self.windowSize)
+        let latitude = VendorLatitude(form.assembly)
 
         let place = Self.physical + start - VectorNativeRunner.arena
         try machine.writePhysical(place, window)
@@ -92,7 +93,9 @@ final class VectorPair {
         }
         guard signal == expected.signal else { return "\(exit), host signal \(expected.signal)" }
         let found = try machine.readPhysical(place, count: Self.windowSize)
-        return difference(expected, options.mask)
+        // The area of such a form is at the window's beginning.
+        if latitude.contains(.controlMask) { expectedWindow.replaceSubrange(28..<32, with: found[28..<32]) }
+        return difference(expected, options.mask, latitude)
             ?? (found == expectedWindow
                 ? nil
                 : "memory from window+\(zip(found, expectedWindow).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0)")
@@ -103,7 +106,7 @@ final class VectorPair {
         return [register, register.high, register.upper, register.upper.high][index % 4]
     }
 
-    private func difference(_ expected: VectorState, _ mask: UInt64) -> String? {
+    private func difference(_ expected: VectorState, _ mask: UInt64, _ latitude: VendorLatitude) -> String? {
         let processor = machine.processor
         func hex(_ value: UInt64) -> String { String(value, radix: 16) }
         var lines: [String] = []
@@ -114,7 +117,9 @@ final class VectorPair {
         if (processor.rflags ^ expected.flags) & mask != 0 {
             lines.append("flags \(hex(processor.rflags & mask)), host \(hex(expected.flags & mask))")
         }
+        let isCutShort = latitude.contains(.gatherProgress) && expected.signal != 0
         for index in 0..<64 where processor[Self.slot(index)] != expected.vectors[index] {
+            if isCutShort || latitude.allows(processor[Self.slot(index)], expected.vectors[index]) { continue }
             lines.append(
                 "ymm\(index / 4)[\(index % 4)]: \(hex(processor[Self.slot(index)])), host \(hex(expected.vectors[index]))"
             )
