@@ -29,13 +29,13 @@ package enum Workload: String, Sendable, CaseIterable {
         case .fib: "00000000000cb228"
         case .memcpy: "75d1ac5c0c5bae46"
         case .strlen: "000000018d80a14f"
-        case .sort: "d0b0dafabbf19f7c15e65100b914b1f252968f0462ff761ab1ac4a0d3c341998"
+        case .sort: "0ac4d772194b8cd93571e88bbf3d073c75783f0adce95fe468dec41e5f6e5a79"
         case .gzip: Self.textDigest
         }
     }
 
     /// SHA-256 of what the program `text` prints.
-    package static let textDigest = "8ebb7924fc2f92d596147eaa5d81ed4538e65f00c70adf2d0d8f016bed99991f"
+    package static let textDigest = "75f48e69d6d12dae8b733d2c9f8b7f6f98fc78bbf339b6dca87380e6a246a953"
     /// The guest's file with that text.
     package static let textFile = "/tmp/text"
     private static let outputFile = "/tmp/out"

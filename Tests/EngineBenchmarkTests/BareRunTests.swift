@@ -83,7 +83,7 @@ struct Scratch: ~Copyable {
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
         let text = try Data(contentsOf: URL(fileURLWithPath: output))
-        #expect(text.count { $0 == UInt8(ascii: "\n") } == 20_000)
+        #expect(text.count { $0 == UInt8(ascii: "\n") } == 40_000)
         let lines = text.split(separator: UInt8(ascii: "\n")).sorted { $0.lexicographicallyPrecedes($1) }
         let sorted = lines.flatMap { $0 + [UInt8(ascii: "\n")] }
         #expect(try digest(Data(text), scratch.path) == Workload.textDigest)

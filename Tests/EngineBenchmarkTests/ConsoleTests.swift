@@ -6,7 +6,12 @@ import Testing
         let console = "sieve; echo end''-$?-\r\n00000000000245c5\r\n"
         #expect(ConsoleCommand.output(of: console) == "00000000000245c5\n")
         // The shell asks the terminal for the place of its cursor.
-        #expect(ConsoleCommand.output(of: "\u{1B}[6nfib\r\n\u{1B}[1;2Hone\r\ntwo\r\n") == "one\ntwo\n")
+        #expect(
+            ConsoleCommand.output(of: "\u{1B}[6nfib; echo end''-$?-\r\n\u{1B}[1;2Hone\r\ntwo\r\n") == "one\ntwo\n")
+        // What the shell wrote behind the command before came late.
+        #expect(
+            ConsoleCommand.output(of: "\r\n/ # \u{1B}[6nsieve; echo end''-$?-\r\n00000000000245c5\r\n")
+                == "00000000000245c5\n")
         #expect(ConsoleCommand.output(of: "true; echo end''-$?-\r\n") == "")
     }
 

@@ -6,10 +6,13 @@ package struct ConsoleCommand: Sendable {
     package static let endMark = "end-"
     package static let statusEnd = "-"
 
-    package init(_ command: String) { line = command + "; echo end''-$?-\r" }
+    /// How the echo of a line ends.
+    private static let echoEnd = "end''-$?-"
 
-    /// What the command printed, out of everything that came before the end mark: without the echo of the line, what an interactive shell
-    /// sends to the terminal, and carriage returns.
+    package init(_ command: String) { line = command + "; echo " + Self.echoEnd + "\r" }
+
+    /// What the command printed, out of everything that came before the end mark: without prompts and the echo of the line, what an
+    /// interactive shell sends to the terminal, and carriage returns.
     package static func output(of console: String) -> String {
         var text = ""
         var isEscape = false
@@ -22,7 +25,8 @@ package struct ConsoleCommand: Sendable {
             default: if !isEscape { text.unicodeScalars.append(scalar) }
             }
         }
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        return lines.dropFirst().joined(separator: "\n")
+        // The prompt of the command before may stand in front.
+        guard let echo = text.firstRange(of: echoEnd) else { return text }
+        return String(text[echo.upperBound...].drop { $0 == " " }.dropFirst())
     }
 }

@@ -1,6 +1,6 @@
 /* fib - the 30th Fibonacci number by its recursive definition: calls, returns and the stack. */
 #ifndef REPETITIONS
-#define REPETITIONS 12
+#define REPETITIONS 24
 #endif
 #include "benchmark.h"
 

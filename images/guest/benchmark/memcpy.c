@@ -3,7 +3,7 @@
  * turn in unaligned vectors, short ones by two overlapping vectors or words. The result is a sum over all that was copied.
  */
 #ifndef REPETITIONS
-#define REPETITIONS 40
+#define REPETITIONS 60
 #endif
 #include "benchmark.h"
 

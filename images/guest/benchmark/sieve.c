@@ -1,6 +1,6 @@
 /* sieve - counts the primes up to 2,000,000 by Eratosthenes' sieve: loads, stores and short branches over 2 MB. */
 #ifndef REPETITIONS
-#define REPETITIONS 12
+#define REPETITIONS 24
 #endif
 #include "benchmark.h"
 

@@ -4,7 +4,7 @@
  * each weighted by its number.
  */
 #ifndef REPETITIONS
-#define REPETITIONS 200
+#define REPETITIONS 800
 #endif
 #include "benchmark.h"
 
