@@ -1,3 +1,4 @@
+import Benchmarking
 import ContentStore
 import DiskImage
 import Foundation
@@ -12,6 +13,7 @@ package struct BenchmarkWorker {
 
     /// Does what `words` say; what it prints is the result.
     package func run(_ words: [String]) throws -> String {
+        if words.first == "peak", words.count > 1 { return try peakBytes(Array(words.dropFirst())) }
         switch (words.first ?? "", words.count) {
         case ("read", 2): try read(words[1])
         case ("overlay", 3): try store(overlay: words[2], of: words[1])
@@ -22,6 +24,14 @@ package struct BenchmarkWorker {
         default: throw WorkflowError(.usage, "This is no part of a benchmark: \(words.joined(separator: " "))")
         }
         return ""
+    }
+
+    /// Runs a command; prints the largest resident set that it had.
+    ///
+    /// Linux counts what a process held before it became another program, so that of a command is not below that of who started it. This
+    /// process is small.
+    private func peakBytes(_ command: [String]) throws -> String {
+        "\(try Program(path: command[0], arguments: Array(command.dropFirst())).run(scratch: NSTemporaryDirectory()).peakBytes)"
     }
 
     private func number(_ text: String) throws -> Int {
