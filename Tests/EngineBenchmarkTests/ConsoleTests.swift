@@ -12,6 +12,10 @@ import Testing
         #expect(
             ConsoleCommand.output(of: "\r\n/ # \u{1B}[6nsieve; echo end''-$?-\r\n00000000000245c5\r\n")
                 == "00000000000245c5\n")
+        // Typed before the shell was there: the terminal's echo, and the shell's.
+        #expect(
+            ConsoleCommand.output(of: "fib; echo end''-$?-\r\n/ # \u{1B}[6nfib; echo end''-$?-\r\n000cb228\r\n")
+                == "000cb228\n")
         #expect(ConsoleCommand.output(of: "true; echo end''-$?-\r\n") == "")
     }
 

@@ -25,8 +25,8 @@ package struct ConsoleCommand: Sendable {
             default: if !isEscape { text.unicodeScalars.append(scalar) }
             }
         }
-        // The prompt of the command before may stand in front.
-        guard let echo = text.firstRange(of: echoEnd) else { return text }
+        // In front may stand the prompt of the command before, and an echo by the terminal of what was typed too early for the shell.
+        guard let echo = text.ranges(of: echoEnd).last else { return text }
         return String(text[echo.upperBound...].drop { $0 == " " }.dropFirst())
     }
 }
