@@ -49,6 +49,8 @@ package final class Machine {
     package var paravirtual = ParavirtualState()
     /// Reads of devices so far, by port or address.
     @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
+    /// Counts of this machine, not of its forks.
+    @exclusivity(unchecked) package internal(set) var statistics = MachineStatistics()
     /// The instruction being executed is alone in its block and may write to pages with cached code.
     @exclusivity(unchecked) var mayWriteCode = true
     /// Why Swift code that a translated block called could not do its work, and the block.
