@@ -49,6 +49,8 @@ package final class Machine {
     package var paravirtual = ParavirtualState()
     /// Reads of devices so far, by port or address.
     @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
+    /// Counts of this machine, not of its forks.
+    @exclusivity(unchecked) package internal(set) var statistics = MachineStatistics()
     /// Why Swift code that a translated block called could not do its work, and the block.
     @exclusivity(unchecked) var nativeFailure: AccessFailure?
     @exclusivity(unchecked) var nativeBlock: CachedBlock?

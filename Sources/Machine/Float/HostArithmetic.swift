@@ -40,6 +40,41 @@ enum HostArithmetic {
         return isCommon(result) ? UInt64(result) : nil
     }
 
+    /// The order of two numbers that are neither NaNs nor denormal: no flag can change, whatever MXCSR says.
+    @inline(__always)
+    static func order(_ x: UInt64, _ y: UInt64, isDouble: Bool) -> FloatUnit.Order? {
+        if isDouble {
+            guard isCommon(x) || x << 1 == 0, isCommon(y) || y << 1 == 0 else { return nil }
+            let (a, b) = (Double(bitPattern: x), Double(bitPattern: y))
+            return a < b ? .less : a == b ? .equal : .greater
+        }
+        let (first, second) = (UInt32(truncatingIfNeeded: x), UInt32(truncatingIfNeeded: y))
+        guard isCommon(first) || first << 1 == 0, isCommon(second) || second << 1 == 0 else { return nil }
+        let (a, b) = (Float(bitPattern: first), Float(bitPattern: second))
+        return a < b ? .less : a == b ? .equal : .greater
+    }
+
+    /// The conversions of doubles that programs do most: exact ones, and truncation when inexactness is already noted and masked.
+    @inline(__always)
+    static func convert(_ conversion: FloatConversion, _ a: UInt64, _ mxcsr: UInt32) -> UInt64? {
+        switch conversion {
+        case .int32ToDouble: return Double(Int32(truncatingIfNeeded: a)).bitPattern
+        case .int64ToDouble:
+            let value = Int64(bitPattern: a)
+            return value.magnitude >> 53 == 0 ? Double(value).bitPattern : nil
+        case .doubleToInt32Truncated, .doubleToInt64Truncated:
+            let value = Double(bitPattern: a)
+            let limit: Double = conversion == .doubleToInt32Truncated ? 0x1p31 : 0x1p63
+            guard value > -limit, value < limit else { return nil }
+            let result = Int64(value)
+            let noted = FloatUnit.inexact | FloatUnit.inexact << 7
+            guard Double(result) == value || mxcsr & noted == noted else { return nil }
+            let bits = UInt64(bitPattern: result)
+            return conversion == .doubleToInt32Truncated ? bits & 0xFFFF_FFFF : bits
+        default: return nil
+        }
+    }
+
     @inline(__always)
     private static func apply<Number: BinaryFloatingPoint>(
         _ operation: FloatOperation, _ a: Number, _ b: Number

@@ -45,6 +45,7 @@ extension Machine {
     func vectorFloat(_ op: MicroOp) throws(AccessFailure) {
         guard let form = FloatForm(detail: op.detail) else { throw unsupported() }
         let mxcsr = processor.system.pointee.mxcsr
+        if form.format.isScalar, HostArithmetic.isAllowed(mxcsr), scalarFloat(op, form) { return }
         let a = vector(op.a, form.firstWords)
         let b = vector(op.b, form.sourceWords)
         var result: VectorWords
@@ -63,12 +64,36 @@ extension Machine {
         setVector(op.destination, result, form.resultWords)
     }
 
+    /// A scalar operation on ordinary numbers, by the host.
+    ///
+    /// - Returns: false when the case is another one; then nothing has changed.
+    private func scalarFloat(_ op: MicroOp, _ form: FloatForm) -> Bool {
+        switch form.operation {
+        case .add, .subtract, .multiply, .divide, .squareRoot: break
+        default: return false
+        }
+        let slots = processor.slots
+        let old = slots[Int(op.a.rawValue)]
+        let isDouble = form.format.isDouble
+        guard
+            let value = HostArithmetic.compute(form.operation, old, slots[Int(op.b.rawValue)], isDouble: isDouble)
+        else { return false }
+        slots[Int(op.destination.high.rawValue)] = slots[Int(op.a.high.rawValue)]
+        slots[Int(op.destination.rawValue)] = isDouble ? value : old & ~0xFFFF_FFFF | value
+        return true
+    }
+
     /// ZF PF CF = 111 unordered, 000 greater, 001 less, 100 equal.
     func compareFloat(_ a: UInt64, _ b: UInt64, width: Int, isQuiet: Bool) throws(AccessFailure) {
-        var unit = FloatUnit(mxcsr: processor.system.pointee.mxcsr)
         let mask: UInt64 = width == 64 ? ~0 : 0xFFFF_FFFF
-        let order = unit.order(a & mask, b & mask, width == 64 ? .double : .single, isQuiet: isQuiet)
-        try note(unit)
+        let order: FloatUnit.Order
+        if let known = HostArithmetic.order(a & mask, b & mask, isDouble: width == 64) {
+            order = known
+        } else {
+            var unit = FloatUnit(mxcsr: processor.system.pointee.mxcsr)
+            order = unit.order(a & mask, b & mask, width == 64 ? .double : .single, isQuiet: isQuiet)
+            try note(unit)
+        }
         for flag in Slot.arithmeticFlags { processor[flag] = 0 }
         processor[.zf] = order == .equal || order == .unordered ? 1 : 0
         processor[.pf] = order == .unordered ? 1 : 0
@@ -79,6 +104,7 @@ extension Machine {
         guard let conversion = FloatConversion(rawValue: UInt8(truncatingIfNeeded: detail)) else {
             throw unsupported()
         }
+        if let value = HostArithmetic.convert(conversion, a, processor.system.pointee.mxcsr) { return value }
         var unit = FloatUnit(mxcsr: processor.system.pointee.mxcsr)
         let single = a & 0xFFFF_FFFF
         func truncating() { unit.rounding = .towardZero }

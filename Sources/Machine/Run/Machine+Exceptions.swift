@@ -7,6 +7,7 @@ extension Machine {
     /// A fault while delivering becomes a double fault, a fault while delivering that a triple fault.
     /// - Returns: nil when the guest goes on in its handler, else why the run must stop; the state is then as before the delivery.
     package func raise(_ exception: GuestException) -> Exit? {
+        statistics.exceptions &+= 1
         if let address = exception.faultAddress { processor.system.pointee.cr2 = address }
         switch deliver(exception) {
         case .completed: return nil

@@ -6,6 +6,7 @@ extension Machine {
     /// Fetch faults come out as `AccessFailure.exception`; deliver them with `raise` after setting RIP to `rip`.
     /// - Parameter single: lift one instruction only.
     package func block(at rip: UInt64, single: Bool = false) throws(AccessFailure) -> CachedBlock {
+        statistics.lookUps &+= 1
         let processor = processor
         let available = try codeBytes(at: rip)
         let linear = processor.codeAddress(rip)
@@ -68,6 +69,7 @@ extension Machine {
         _ rip: UInt64, linear: UInt64, available: Int, physical: UInt64, index: Int, key: BlockCache.Key,
         context: LiftContext
     ) throws(AccessFailure) -> CachedBlock {
+        statistics.liftedBlocks &+= 1
         let offset = Int(physical & 4095)
         let bytes = UnsafeRawBufferPointer(
             start: try readablePage(index) + offset, count: min(4096 - offset, available))

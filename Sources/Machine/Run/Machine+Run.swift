@@ -21,6 +21,7 @@ extension Machine {
             case .exception(let exception):
                 if let exit = raise(exception) { return exit }
             case .codeWrite:
+                statistics.codeWrites &+= 1
                 if let exit = stepOne() { return exit }
             case .exit(.budget):
                 guard let stop = system.pointee.heldStop else { return .budget }

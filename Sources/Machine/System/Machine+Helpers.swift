@@ -5,6 +5,7 @@ extension Machine {
     ///
     /// The RIP slot must hold the address of the instruction. When the outcome is not `.completed`, nothing guest-visible has changed.
     package func runHelper(_ operation: MicroOp) -> HelperOutcome {
+        statistics.helpers &+= 1
         do throws(AccessFailure) {
             try perform(operation)
             return .completed

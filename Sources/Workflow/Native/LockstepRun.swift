@@ -51,13 +51,6 @@ struct Lockstep: Sendable {
             report.instructions += 1
             if isUser { report.userInstructions += 1 }
             let other = try client.registers()
-            // With the last iteration of a string instruction, QEMU leaves it; the engine does so with a step of its own.
-            if let facts, machine.visibleRegisters.rip == rip, other.rip == rip &+ UInt64(facts.length),
-                let exit = machine.stepOne()
-            {
-                report.ending = machine.explain(exit)
-                break
-            }
             if facts?.isFromOutside == true || machine.deviceAccessCount != accesses {
                 // Only the values come from outside, not where the program goes on.
                 machine.adopt(general: Self.general(other), flags: other.flags)

@@ -17,8 +17,10 @@ package struct SegmentState: Sendable, Hashable {
     /// Descriptor privilege level.
     package var privilegeLevel: Int { Int(attributes >> 13) & 3 }
     /// The L bit: 64-bit code.
+    @inlinable
     package var isLong: Bool { attributes & (1 << 21) != 0 }
     /// The D/B bit: 32-bit default size.
+    @inlinable
     package var isBig: Bool { attributes & (1 << 22) != 0 }
 }
 

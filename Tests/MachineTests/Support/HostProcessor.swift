@@ -35,8 +35,9 @@ struct VendorLatitude: OptionSet {
 
     /// RCPPS and its relatives: the relative error is at most 1.5 * 2^-12, the tables are the makers' own.
     static let approximation = VendorLatitude(rawValue: 1)
-    /// DPPS: which of several NaN operands comes through.
+    /// DPPS and DPPD: which of several NaN operands comes through.
     static let anyNaN = VendorLatitude(rawValue: 2)
+    static let anyWideNaN = VendorLatitude(rawValue: 16)
     /// A gather that faults: how far it came, and so what is in its destination and its mask.
     static let gatherProgress = VendorLatitude(rawValue: 4)
     /// The bits of MXCSR that exist, as XSAVE stores them (bytes 28 to 31 of the area).
@@ -50,13 +51,15 @@ struct VendorLatitude: OptionSet {
         guard !HostProcessor.current.isIntel else { return }
         if assembly.contains("rcp") || assembly.contains("rsqrt") { insert(.approximation) }
         if assembly.contains("dpps") { insert(.anyNaN) }
+        if assembly.contains("dppd") { insert(.anyWideNaN) }
         if assembly.contains("gather") { insert(.gatherProgress) }
         if assembly.contains("xsave") { insert(.controlMask) }
     }
 
-    /// Whether two 64-bit parts of vectors with single-precision elements may differ as they do.
+    /// Whether two 64-bit parts of vectors may differ as they do.
     func allows(_ one: UInt64, _ other: UInt64) -> Bool {
-        [UInt64(0), 32].allSatisfy { shift in
+        if contains(.anyWideNaN) { return Double(bitPattern: one).isNaN && Double(bitPattern: other).isNaN }
+        return [UInt64(0), 32].allSatisfy { shift in
             let (left, right) = (
                 UInt32(truncatingIfNeeded: one >> shift), UInt32(truncatingIfNeeded: other >> shift)
             )
