@@ -58,11 +58,17 @@ extension Machine {
         let kind: AccessKind = forStore ? .write : .read
         let first = try translate(address, kind, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
+            if processor.system.pointee.watchesData, !asSupervisor {
+                try noteData(address, byteCount: byteCount, isWrite: forStore)
+            }
             return try loadPart(
                 address, first, byteCount: byteCount, enter: !asSupervisor, ignoringWatch: ignoringWatch)
         }
         let firstCount = 4096 - offset
         let second = try translate(address &+ UInt64(firstCount), kind, asSupervisor: asSupervisor)
+        if processor.system.pointee.watchesData, !asSupervisor {
+            try noteData(address, byteCount: byteCount, isWrite: forStore)
+        }
         let low = try loadPart(
             address, first, byteCount: firstCount, enter: false, ignoringWatch: ignoringWatch, whole: byteCount)
         let rest = try loadPart(
@@ -105,7 +111,7 @@ extension Machine {
         }
         do throws(MachineError) {
             let page = try memory.readable(index)
-            if enter, !isWatched {
+            if enter, !isWatched, !isBreakpointPage(address) {
                 let page4K = address & ~4095
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 let entry =
@@ -134,6 +140,7 @@ extension Machine {
         let first = try translate(address, .write, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
             try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch)
+            if processor.system.pointee.watchesData { try noteData(address, byteCount: byteCount, isWrite: true) }
             try storePart(
                 address, first, byteCount: byteCount, low: low, high: high, enter: !asSupervisor)
             return
@@ -143,6 +150,7 @@ extension Machine {
         let second = try translate(next, .write, asSupervisor: asSupervisor)
         try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch)
         try checkStore(next, second, byteCount: byteCount, ignoringWatch: ignoringWatch)
+        if processor.system.pointee.watchesData { try noteData(address, byteCount: byteCount, isWrite: true) }
         try storePart(address, first, byteCount: firstCount, low: low, high: high, enter: false)
         let shift = UInt64(firstCount % 8 * 8)
         let rest =
@@ -186,7 +194,7 @@ extension Machine {
         guard isWritable else { return }
         do throws(MachineError) {
             let page = try writableBytes(ofPage: index)
-            if enter, !memory.isWatched(index) {
+            if enter, !memory.isWatched(index), !isBreakpointPage(address) {
                 let page4K = address & ~4095
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 let entry =

@@ -87,14 +87,10 @@ enum NativeEntry {
         let operation = request.block.operations[request.operation]
         machine.slots[Int(Slot.immediate.rawValue)] = operation.immediate
         machine.processor.settleFlags()
-        switch machine.runHelper(operation) {
-        case .completed:
-            machine.mayWriteCode = false
-            key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
-            return 0
-        case .exception(let exception): return request.fail(.exception(exception))
-        case .exit(let exit): return request.fail(.exit(exit))
-        }
+        if let failure = machine.executeHelper(operation) { return request.fail(failure) }
+        machine.mayWriteCode = false
+        key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
+        return 0
     }
 
     private static func settle(

@@ -260,15 +260,11 @@ extension Machine {
                     continue machine
 
                 case .helper:
-                    switch runHelper(op.pointee) {
-                    case .completed: mayWriteCode = single != nil
-                    case .exception(let exception):
-                        stopped = .exception(exception)
-                        break block
-                    case .exit(let exit):
-                        stopped = .exit(exit)
+                    if let failure = executeHelper(op.pointee) {
+                        stopped = failure
                         break block
                     }
+                    mayWriteCode = single != nil
                 case .raise:
                     stopped = .exception(GuestException(raising: immediate))
                     break block
@@ -329,5 +325,6 @@ extension GuestException {
             vector: UInt8(truncatingIfNeeded: immediate),
             errorCode: immediate & 0x100 != 0 ? UInt32(truncatingIfNeeded: immediate >> 32) : nil,
             isSoftware: immediate & 0x200 != 0)
+        isPrivileged = immediate & 0x400 != 0
     }
 }
