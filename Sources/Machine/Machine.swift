@@ -19,6 +19,8 @@ package struct MachineOptions: Sendable {
     /// Translate blocks to the host's machine code. Without it, and on a host that allows no generated code, they are interpreted;
     /// the run is the same, bit for bit.
     package var usesMachineCode = true
+    /// Faults save RFLAGS with RF set, as hardware does. QEMU 7.2 does not: clear it to compare with that.
+    package var setsResumeFlag = true
 
     package init() {}
 
@@ -51,6 +53,8 @@ package final class Machine {
     @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
     /// Counts of this machine, not of its forks.
     @exclusivity(unchecked) package internal(set) var statistics = MachineStatistics()
+    /// No other instruction is in the block, so a debug trap can follow it; and whenever no block runs.
+    @exclusivity(unchecked) var isAlone = true
     /// Why Swift code that a translated block called could not do its work, and the block.
     @exclusivity(unchecked) var nativeFailure: AccessFailure?
     @exclusivity(unchecked) var nativeBlock: CachedBlock?

@@ -199,6 +199,17 @@ extension CPUSection {
         set { store(newValue, Offset.nmiPending) }
     }
 
+    /// PKRU; 0 without its subsection, which QEMU writes for other values.
+    package var protectionKeys: UInt32 {
+        (try? unsigned("\(Self.protectionKeysSubsection).\(Self.protectionKeysField)")).map {
+            UInt32(truncatingIfNeeded: $0)
+        } ?? 0
+    }
+
+    /// Name of the subsection with PKRU, and of its field.
+    package static let protectionKeysSubsection = "cpu/pkru"
+    package static let protectionKeysField = "env.pkru"
+
     /// DR0 to DR7.
     package var debugRegisters: [UInt64] { (0..<8).map { load(Offset.debugRegisters + 8 * $0) } }
 

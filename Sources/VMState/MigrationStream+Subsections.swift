@@ -6,11 +6,49 @@ package struct SubsectionField: Sendable, Hashable {
     package var type: String
     /// The bytes, big-endian for integers.
     package var bytes: [UInt8]
+    /// Name of the format and fields of a structure.
+    package var structure: Structure?
+
+    /// What a field of the type `struct` consists of.
+    package struct Structure: Sendable, Hashable {
+        package var name: String
+        package var fields: [SubsectionField]
+    }
+
+    package init(name: String, type: String, bytes: [UInt8]) {
+        self.name = name
+        self.type = type
+        self.bytes = bytes
+    }
+
+    /// A structure of QEMU's format `format`, version 1.
+    package static func structure(_ name: String, _ format: String, _ fields: [SubsectionField]) -> SubsectionField {
+        var field = SubsectionField(name: name, type: "struct", bytes: fields.flatMap(\.bytes))
+        field.structure = Structure(name: format, fields: fields)
+        return field
+    }
+
+    /// Plain bytes.
+    package static func buffer(_ name: String, _ bytes: [UInt8]) -> SubsectionField {
+        SubsectionField(name: name, type: "buffer", bytes: bytes)
+    }
+
+    /// The field's JSON object in a description.
+    fileprivate var entry: String {
+        var inner = ""
+        if let structure {
+            let fields = structure.fields.map(\.entry).joined(separator: ", ")
+            inner = #", "struct": {"vmsd_name": "\#(structure.name)", "version": 1, "fields": [\#(fields)]}"#
+        }
+        return #"{"name": "\#(name)", "type": "\#(type)"\#(inner), "size": \#(bytes.count)}"#
+    }
 
     /// A signed integer of 32 bits.
-    package static func int32(_ name: String, _ value: Int32) -> SubsectionField {
-        SubsectionField(
-            name: name, type: "int32", bytes: (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * Int32($0))) })
+    package static func int32(_ name: String, _ value: Int32) -> SubsectionField { integer(name, "int32", value) }
+
+    /// An integer of QEMU's type `type`, as wide as `value`.
+    package static func integer(_ name: String, _ type: String, _ value: some FixedWidthInteger) -> SubsectionField {
+        SubsectionField(name: name, type: type, bytes: withUnsafeBytes(of: value.bigEndian) { Array($0) })
     }
 }
 
@@ -42,23 +80,35 @@ extension MigrationStream {
     /// Appends a subsection to a section that is described.
     ///
     /// QEMU finds subsections by their names, so that their order does not matter.
+    /// - Parameter structure: the field of the section whose format the subsection belongs to; nil for the section's own format.
     package mutating func appendSubsection(
-        _ name: String, version: UInt32 = 1, fields: [SubsectionField], to idstr: String, _ instanceID: UInt32 = 0
+        _ name: String, version: UInt32 = 1, fields: [SubsectionField], to idstr: String, _ instanceID: UInt32 = 0,
+        inside structure: String? = nil
     ) throws(VMStateError) {
         let section = try existing(idstr, instanceID)
-        guard description?.device(idstr, instanceID) != nil, !section.contains(name), name.utf8.count < 256 else {
+        let path = structure.map { "\($0).\(name)" } ?? name
+        guard description?.device(idstr, instanceID) != nil, !section.contains(path), name.utf8.count < 256 else {
             throw VMStateError(
                 .inconsistent, "a subsection can be added only to a described section that lacks it",
-                section: section.name, field: name)
+                section: section.name, field: path)
         }
+        var bytes = [StreamFormat.SectionType.subsection.rawValue, UInt8(name.utf8.count)] + Array(name.utf8)
+        bytes += (0..<4).map { UInt8(truncatingIfNeeded: version >> (24 - 8 * UInt32($0))) }
+        for field in fields { bytes += field.bytes }
         var payload = section.payload
-        payload += [StreamFormat.SectionType.subsection.rawValue, UInt8(name.utf8.count)] + Array(name.utf8)
-        payload += (0..<4).map { UInt8(truncatingIfNeeded: version >> (24 - 8 * UInt32($0))) }
-        for field in fields { payload += field.bytes }
-        let entries = fields.map { #"{"name": "\#($0.name)", "type": "\#($0.type)", "size": \#($0.bytes.count)}"# }
+        var end = payload.count
+        if let structure {
+            guard let place = try section.place(structure), place.count == 1 else {
+                throw VMStateError(
+                    .notFound, "the section has no such structure", section: section.name, field: structure)
+            }
+            end = place.range.upperBound
+        }
+        payload.insert(contentsOf: bytes, at: end)
+        let entries = fields.map(\.entry).joined(separator: ", ")
         try description?.appendSubsection(
-            #"{"vmsd_name": "\#(name)", "version": \#(version), "fields": [\#(entries.joined(separator: ", "))]}"#,
-            to: idstr, instanceID)
+            #"{"vmsd_name": "\#(name)", "version": \#(version), "fields": [\#(entries)]}"#, byteCount: bytes.count,
+            to: idstr, instanceID, inside: structure)
         try exchange(section, payload: payload)
     }
 

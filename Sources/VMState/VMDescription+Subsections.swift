@@ -21,18 +21,32 @@ extension VMDescription {
         self = try VMDescription(text: edited)
     }
 
-    /// Puts the JSON object of a subsection behind those that a device has.
-    mutating func appendSubsection(_ object: String, to idstr: String, _ instanceID: UInt32) throws(VMStateError) {
-        let device = try node(of: idstr, instanceID)
+    /// Puts the JSON object of a subsection of `byteCount` bytes behind those that a device, or a structure in it, has.
+    mutating func appendSubsection(
+        _ object: String, byteCount: Int, to idstr: String, _ instanceID: UInt32, inside structure: String? = nil
+    ) throws(VMStateError) {
+        var owner = try node(of: idstr, instanceID)
         var edited = text
-        if let list = device.member("subsections"), let elements = list.elements {
+        if let structure {
+            let field = owner.member("fields")?.elements?.first { $0.member("name")?.string == structure }
+            guard let field, let inner = field.member("struct"), let size = field.lastMember("size"),
+                let number = size.integer, size.range.lowerBound > inner.range.upperBound
+            else {
+                throw VMStateError(
+                    .notFound, "the description has no structure \(structure)", section: "\(idstr)#\(instanceID)")
+            }
+            // The size stands behind the structure, whose place in the text stays.
+            edited.replaceSubrange(size.range, with: Array("\(number + Int64(byteCount))".utf8))
+            owner = inner
+        }
+        if let list = owner.member("subsections"), let elements = list.elements {
             if let last = elements.last {
                 edited.insert(contentsOf: Array(", \(object)".utf8), at: last.range.upperBound)
             } else {
                 edited.insert(contentsOf: Array(object.utf8), at: list.range.lowerBound + 1)
             }
         } else {
-            edited.insert(contentsOf: Array(", \"subsections\": [\(object)]".utf8), at: device.range.upperBound - 1)
+            edited.insert(contentsOf: Array(", \"subsections\": [\(object)]".utf8), at: owner.range.upperBound - 1)
         }
         self = try VMDescription(text: edited)
     }

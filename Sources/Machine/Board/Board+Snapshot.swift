@@ -16,6 +16,7 @@ private enum SectionName {
     static let mouse = "ps2mouse"
     static let power = "piix4_pm"
     static let chipset = "ICH9LPC"
+    static let paravirtualClock = "kvmclock"
 }
 
 extension Board {
@@ -62,10 +63,13 @@ extension Board {
 
     /// Writes what the devices hold over the sections of a stream.
     func save(to stream: inout MigrationStream, now: UInt64) throws {
+        let isKVM = stream.device(SectionName.paravirtualClock) != nil
         for (index, apic) in localAPICs.enumerated() {
             try edit(SectionName.localAPIC, UInt32(index), of: &stream) { section throws(DeviceError) in
                 try apic.save(to: &section)
             }
+            // KVM keeps it with the processor (`env.mp_state`).
+            if !isKVM { try stream.add(apic.neededSubsections, to: SectionName.localAPIC, UInt32(index)) }
         }
         try edit(SectionName.ioAPIC, of: &stream) { section throws(DeviceError) in try ioAPIC.save(to: &section) }
         if var primary = stream.device(SectionName.controllers, 0),
@@ -83,11 +87,15 @@ extension Board {
             try edit(SectionName.highPrecisionTimer, of: &stream) { section throws(DeviceError) in
                 try highPrecisionTimer.save(to: &section, now: now)
             }
+            try stream.add(highPrecisionTimer.neededSubsections, to: SectionName.highPrecisionTimer)
         }
         try edit(SectionName.clock, of: &stream) { section throws(DeviceError) in
             try clock.save(to: &section, now: now)
         }
         try edit(SectionName.serial, of: &stream) { section throws(DeviceError) in try serial.save(to: &section) }
+        if let section = stream.device(SectionName.serial) {
+            try stream.add(serial.neededSubsections(section), to: SectionName.serial)
+        }
         try edit(SectionName.keyboard, of: &stream) { section throws(DeviceError) in try keyboard.save(to: &section) }
         try edit(SectionName.keyboardKeys, of: &stream) { section throws(DeviceError) in
             try keyboard.save(toKeyboard: &section)
@@ -95,6 +103,8 @@ extension Board {
         try edit(SectionName.mouse, of: &stream) { section throws(DeviceError) in
             try keyboard.save(toMouse: &section)
         }
+        try stream.add(keyboard.neededSubsections, to: SectionName.keyboard)
+        try stream.add(keyboard.neededKeyboardSubsections, to: SectionName.keyboardKeys)
         try legacy.save(to: &stream)
         try pci?.save(to: &stream)
         for model in [SectionName.power, SectionName.chipset] {
@@ -111,5 +121,18 @@ extension Board {
         guard var section = stream.device(name, instance) else { return }
         try body(&section)
         try stream.replace(section)
+    }
+}
+
+extension MigrationStream {
+    /// Adds the subsections that a section has to have and lacks. A stream without the section is left alone.
+    mutating func add(
+        _ list: [NeededSubsection], to idstr: String, _ instanceID: UInt32 = 0
+    ) throws(VMStateError) {
+        for subsection in list {
+            guard let section = device(idstr, instanceID), !section.contains(subsection.path) else { continue }
+            try appendSubsection(
+                subsection.name, fields: subsection.fields, to: idstr, instanceID, inside: subsection.structure)
+        }
     }
 }

@@ -17,7 +17,7 @@ extension Machine {
     }
 
     /// Port input. Ports without a device read all ones.
-    func readPort(_ port: UInt16, byteCount: Int) -> UInt64 {
+    package func readPort(_ port: UInt16, byteCount: Int) -> UInt64 {
         deviceAccessCount &+= 1
         let now = board.deviceTime(processor.time(options))
         switch port {
@@ -52,7 +52,7 @@ extension Machine {
     }
 
     /// Port output. Returns an exit when the guest switches itself off.
-    func writePort(_ port: UInt16, byteCount: Int, value: UInt64) -> Exit? {
+    package func writePort(_ port: UInt16, byteCount: Int, value: UInt64) -> Exit? {
         let now = board.deviceTime(processor.time(options))
         switch port {
         case Port.serial:

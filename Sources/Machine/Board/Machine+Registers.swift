@@ -11,7 +11,7 @@ extension Machine {
         static let display: Range<UInt64> = 0xA_0000..<0xC_0000
     }
 
-    func deviceRead(_ physical: UInt64, byteCount: Int) throws(AccessFailure) -> UInt64 {
+    package func deviceRead(_ physical: UInt64, byteCount: Int) throws(AccessFailure) -> UInt64 {
         deviceAccessCount &+= 1
         let mask = Self.mask(byteCount)
         if let address = board.localAPICs[activeProcessor].address, physical & ~0xFFF == address {
@@ -35,7 +35,7 @@ extension Machine {
         }
     }
 
-    func deviceWrite(_ physical: UInt64, byteCount: Int, value: UInt64) throws(AccessFailure) {
+    package func deviceWrite(_ physical: UInt64, byteCount: Int, value: UInt64) throws(AccessFailure) {
         if let address = board.localAPICs[activeProcessor].address, physical & ~0xFFF == address {
             let effect = board.localAPICs[activeProcessor].write(
                 physical & 0xFFF, byteCount: byteCount, value: value, now: processor.time(options))

@@ -11,22 +11,8 @@ extension Machine {
         case supervisor
     }
 
-    /// XINUSE by value: a component with its initial value is not in use.
-    func componentsInUse() -> UInt64 {
-        let system = processor.system
-        var result: UInt64 = 0
-        let x87 = system.pointee
-        let isInitial =
-            x87.controlWord == 0x37F && x87.statusWord == 0 && x87.emptyTags == 0xFF && x87.lastOpcode == 0
-            && x87.lastInstruction == 0 && x87.lastData == 0
-            && (0..<8).allSatisfy { x87.floatRegisters[$0] == ExtendedFloat() }
-        if !isInitial { result |= XCR0.x87 }
-        func isUsed(_ slots: Range<Int>) -> Bool { slots.contains { processor.slots[$0] != 0 } }
-        if isUsed(32..<64) { result |= XCR0.sse }
-        if isUsed(64..<96) { result |= XCR0.avx & ~XCR0.sse }
-        if system.pointee.protectionKeys != 0 { result |= XCR0.protectionKeys }
-        return result
-    }
+    /// XINUSE of the active processor.
+    func componentsInUse() -> UInt64 { processor.componentsInUse }
 
     /// The checks of every instruction of the family, and the components that the instruction asks for and may have.
     private func request(_ address: UInt64, isSupervisor: Bool) throws(AccessFailure) -> UInt64 {
@@ -142,4 +128,22 @@ extension Machine {
 
     /// CPUID.(0DH,1):EAX bit 1; a model without leaf 0DH has none.
     private var hasCompaction: Bool { options.model.leaf(0xD, subleaf: 1).eax & 2 != 0 }
+}
+
+extension Processor {
+    /// XINUSE by value: a component with its initial value is not in use.
+    var componentsInUse: UInt64 {
+        var result: UInt64 = 0
+        let x87 = system.pointee
+        let isInitial =
+            x87.controlWord == 0x37F && x87.statusWord == 0 && x87.emptyTags == 0xFF && x87.lastOpcode == 0
+            && x87.lastInstruction == 0 && x87.lastData == 0
+            && (0..<8).allSatisfy { x87.floatRegisters[$0] == ExtendedFloat() }
+        if !isInitial { result |= XCR0.x87 }
+        func isUsed(_ range: Range<Int>) -> Bool { range.contains { slots[$0] != 0 } }
+        if isUsed(32..<64) { result |= XCR0.sse }
+        if isUsed(64..<96) { result |= XCR0.avx & ~XCR0.sse }
+        if system.pointee.protectionKeys != 0 { result |= XCR0.protectionKeys }
+        return result
+    }
 }

@@ -116,12 +116,18 @@ extension Machine {
         let kind: AccessKind = forStore ? .write : .read
         let first = try translate(address, kind, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
+            if processor.system.pointee.watchesData, !asSupervisor {
+                try noteData(address, byteCount: byteCount, isWrite: forStore)
+            }
             return try loadPart(
                 address, first, byteCount: byteCount, enterSet: enterSet(asSupervisor: asSupervisor),
                 ignoringWatch: ignoringWatch)
         }
         let firstCount = 4096 - offset
         let second = try translate(address &+ UInt64(firstCount), kind, asSupervisor: asSupervisor)
+        if processor.system.pointee.watchesData, !asSupervisor {
+            try noteData(address, byteCount: byteCount, isWrite: forStore)
+        }
         let low = try loadPart(
             address, first, byteCount: firstCount, enterSet: nil, ignoringWatch: ignoringWatch, whole: byteCount)
         let rest = try loadPart(
@@ -164,7 +170,7 @@ extension Machine {
         }
         do throws(MachineError) {
             let page = try memory.readable(index)
-            if let enterSet, !isWatched {
+            if let enterSet, !isWatched, !isBreakpointPage(address) {
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 processor.tlb.enter(
                     address, set: enterSet, host: page,
@@ -188,6 +194,7 @@ extension Machine {
         let first = try translate(address, .write, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
             try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
+            if processor.system.pointee.watchesData { try noteData(address, byteCount: byteCount, isWrite: true) }
             try storePart(
                 address, first, byteCount: byteCount, low: low, high: high,
                 enterSet: enterSet(asSupervisor: asSupervisor))
@@ -198,6 +205,7 @@ extension Machine {
         let second = try translate(next, .write, asSupervisor: asSupervisor)
         try checkStore(address, first, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
         try checkStore(next, second, byteCount: byteCount, ignoringWatch: ignoringWatch, block)
+        if processor.system.pointee.watchesData { try noteData(address, byteCount: byteCount, isWrite: true) }
         try storePart(address, first, byteCount: firstCount, low: low, high: high, enterSet: nil)
         let shift = UInt64(firstCount % 8 * 8)
         let rest =
@@ -240,7 +248,7 @@ extension Machine {
         guard isWritable else { return }
         do throws(MachineError) {
             let page = try writableBytes(ofPage: index)
-            if let enterSet, !memory.isWatched(index) {
+            if let enterSet, !memory.isWatched(index), !isBreakpointPage(address) {
                 if translation.pageSize > 4096 { processor.tlb.noteLarge(address, mask: ~(translation.pageSize - 1)) }
                 processor.tlb.enter(
                     address, set: enterSet, host: page,

@@ -89,13 +89,9 @@ enum NativeEntry {
         let operation = request.block.block.operations[request.operation]
         machine.slots[Int(Slot.immediate.rawValue)] = operation.immediate
         machine.processor.settleFlags()
-        switch machine.runHelper(operation) {
-        case .completed:
-            key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
-            return 0
-        case .exception(let exception): return request.fail(.exception(exception))
-        case .exit(let exit): return request.fail(.exit(exit))
-        }
+        if let failure = machine.executeHelper(operation) { return request.fail(failure) }
+        key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
+        return 0
     }
 
     private static func settle(

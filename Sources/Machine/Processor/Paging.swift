@@ -89,10 +89,12 @@ extension Machine {
             try judge(
                 kind, isUser: isUser, userAllowed: userAllowed, writeAllowed: writeAllowed,
                 executeAllowed: executeAllowed, fault: fault(present: true))
-            if entry & 4 != 0, userAllowed, kind != .execute, system.pointee.cr4 & CR4.protectionKeys != 0 {
+            // Protection keys judge data accesses to user pages, of every level (Intel SDM volume 3, 4.6.2).
+            var keyAllowsWriting = true
+            if userAllowed, kind != .execute, system.pointee.cr4 & CR4.protectionKeys != 0 {
                 let rights = system.pointee.protectionKeys >> UInt32(((entry >> 59) & 15) * 2)
-                let isWriteDenied = kind == .write && (isUser || system.pointee.cr0 & CR0.writeProtect != 0)
-                if rights & 1 != 0 || (rights & 2 != 0 && isWriteDenied) { throw fault(present: true, key: true) }
+                keyAllowsWriting = rights & 2 == 0 || !(isUser || system.pointee.cr0 & CR0.writeProtect != 0)
+                if rights & 1 != 0 || (kind == .write && !keyAllowsWriting) { throw fault(present: true, key: true) }
             }
             if common & 0x20 == 0 {
                 for upper in stride(from: levels, to: level, by: -1) { try setTableBits(path[upper - 1], 0x20) }
@@ -101,11 +103,10 @@ extension Machine {
             if entry & wanted != wanted { try setTableBits(entryAddress, wanted) }
             let pageMask = (UInt64(1) << shift) - 1
             let isDirty = entry & 0x40 != 0 || kind == .write
-            let isKeyed = entry >> 59 & 15 != 0 && system.pointee.cr4 & CR4.protectionKeys != 0
-            let writable = (writeAllowed && !isKeyed) || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
+            let writable = writeAllowed || (!isUser && system.pointee.cr0 & CR0.writeProtect == 0)
             return Translation(
                 physicalAddress: (entry & frameMask & ~pageMask) | (address & pageMask),
-                mayWrite: isDirty && writable && kind != .execute, pageSize: pageMask + 1)
+                mayWrite: isDirty && writable && keyAllowsWriting && kind != .execute, pageSize: pageMask + 1)
         }
     }
 

@@ -57,8 +57,9 @@ extension Processor {
         }
     }
 
-    /// Only 64-bit code is translated to machine code: between it and other modes the run loop chooses anew.
-    private func leaveEngine() {
+    /// Blocks end before the next one, and the run loop chooses anew how to go on: in machine code, which is there for 64-bit code only,
+    /// interpreted, or instruction by instruction.
+    func leaveEngine() {
         guard system.pointee.heldStop == nil else { return }
         system.pointee.heldStop = system.pointee.stop
         system.pointee.stop = 0

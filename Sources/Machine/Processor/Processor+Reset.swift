@@ -26,7 +26,9 @@ extension Processor {
         system.pointee.privilegeLevel = 0
         isHalted = false
         blocksNonMaskable = false
+        system.pointee.pendingDebug = 0
         tlb.flush()
+        breakpointsChanged()
         modeChanged()
     }
 

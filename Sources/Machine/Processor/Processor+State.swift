@@ -50,6 +50,7 @@ extension Processor {
         next.lastData = float.lastData
         for index in 0..<8 { next.floatRegisters[index] = float.registers[index] }
         next.mxcsr = float.mxcsr
+        next.protectionKeys = state.protectionKeys
         next.efer = state.efer
         next.star = state.star
         next.lstar = state.lstar
@@ -71,6 +72,7 @@ extension Processor {
         isHalted = state.isHalted
         blocksNonMaskable = state.blocksNonMaskable
         tlb.flush()
+        breakpointsChanged()
         modeChanged()
     }
 
@@ -110,6 +112,7 @@ extension Processor {
         state.floatingPoint.lastData = current.lastData
         for index in 0..<8 { state.floatingPoint.registers[index] = current.floatRegisters[index] }
         state.floatingPoint.mxcsr = current.mxcsr
+        state.protectionKeys = current.protectionKeys
         state.efer = current.efer
         state.star = current.star
         state.lstar = current.lstar

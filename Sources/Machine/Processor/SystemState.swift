@@ -30,6 +30,17 @@ package struct SystemState {
     /// PKRU.
     package var protectionKeys: UInt32 = 0
 
+    /// What DR7 asks for, in short: data breakpoints, instruction breakpoints, breakpoints at ports (`Processor.breakpointsChanged`).
+    var watchesData = false
+    var watchesCode = false
+    var watchesPorts = false
+    /// Bits of DR6 that a debug trap reports when the next one is taken.
+    var pendingDebug: UInt64 = 0
+    /// Count of `retired` behind a load of SS, where no debug trap is taken.
+    var debugShadow: UInt64 = .max
+    /// RFLAGS.TF counts as the instruction leaves it: SYSCALL and SYSRET (AMD APM volume 2, 13.1.4).
+    var checksTrapAfterwards = false
+
     package var efer: UInt64 = 0
     package var star: UInt64 = 0
     package var lstar: UInt64 = 0

@@ -11,6 +11,12 @@ package struct GuestException: Error, Sendable, Hashable {
     package var isSoftware: Bool
     /// Length of the instruction that RIP was moved behind (software interrupts), so that a fault of the delivery is reported at it.
     package var instructionLength: UInt64 = 0
+    /// INT1: the gate's DPL is not checked although the instruction is software.
+    package var isPrivileged = false
+    /// Comes between two instructions: interrupts, and debug traps.
+    package var isBetweenInstructions = false
+    /// Bits of DR6 that a debug exception sets; nil leaves the register alone.
+    package var debugStatus: UInt64?
 
     package init(vector: UInt8, errorCode: UInt32? = nil, faultAddress: UInt64? = nil, isSoftware: Bool = false) {
         self.vector = vector
@@ -21,6 +27,38 @@ package struct GuestException: Error, Sendable, Hashable {
 
     package init(_ vector: ExceptionVector, errorCode: UInt32? = nil) {
         self.init(vector: vector.rawValue, errorCode: errorCode ?? (vector.hasErrorCode ? 0 : nil))
+    }
+
+    /// A debug exception that comes before its instruction: an instruction breakpoint, or an access to a debug register.
+    package static func debugFault(_ status: UInt64) -> GuestException {
+        var exception = GuestException(.debug)
+        exception.debugStatus = status
+        return exception
+    }
+
+    /// A debug exception that comes behind its instruction.
+    package static func debugTrap(_ status: UInt64) -> GuestException {
+        var exception = debugFault(status)
+        exception.isBetweenInstructions = true
+        return exception
+    }
+
+    /// An interrupt from outside.
+    package static func interrupt(_ vector: UInt8) -> GuestException {
+        var exception = GuestException(vector: vector)
+        exception.isBetweenInstructions = true
+        return exception
+    }
+
+    /// RF is set in the saved flags, so that an instruction breakpoint does not stop the repetition of the instruction: all faults but
+    /// that breakpoint itself (Intel SDM volume 3, 17.3.1.1).
+    var setsResumeFlag: Bool {
+        guard !isSoftware, !isBetweenInstructions else { return false }
+        switch ExceptionVector(rawValue: vector) {
+        case .debug: return (debugStatus ?? 0) & DR6.generalDetect != 0
+        case .nonMaskable, .breakpoint, .overflow, .doubleFault, .machineCheck: return false
+        default: return true
+        }
     }
 
     package static let generalProtection = GuestException(.generalProtection, errorCode: 0)

@@ -36,5 +36,6 @@ extension GuestException {
             vector: UInt8(truncatingIfNeeded: immediate),
             errorCode: immediate & 0x100 != 0 ? UInt32(truncatingIfNeeded: immediate >> 32) : nil,
             isSoftware: immediate & 0x200 != 0)
+        isPrivileged = immediate & 0x400 != 0
     }
 }

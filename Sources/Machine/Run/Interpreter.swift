@@ -257,13 +257,8 @@ extension Machine {
                     continue machine
 
                 case .helper:
-                    switch runHelper(op.pointee) {
-                    case .completed: break
-                    case .exception(let exception):
-                        stopped = .exception(exception)
-                        break block
-                    case .exit(let exit):
-                        stopped = .exit(exit)
+                    if let failure = executeHelper(op.pointee) {
+                        stopped = failure
                         break block
                     }
                 case .raise:

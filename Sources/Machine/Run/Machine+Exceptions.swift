@@ -9,6 +9,7 @@ extension Machine {
     package func raise(_ exception: GuestException) -> Exit? {
         statistics.exceptions &+= 1
         if let address = exception.faultAddress { processor.system.pointee.cr2 = address }
+        if exception.vector == ExceptionVector.debug.rawValue { enterDebugHandler(exception) }
         switch deliver(exception) {
         case .completed: return nil
         case .exit(let exit): return exit
@@ -57,7 +58,8 @@ extension Machine {
         let system = processor.system
         guard system.pointee.isLongMode else { return try deliverLegacy(exception) }
         let vector = UInt64(exception.vector)
-        let external: UInt32 = exception.isSoftware ? 0 : 1
+        let checksGate = exception.isSoftware && !exception.isPrivileged
+        let external: UInt32 = checksGate ? 0 : 1
         let selectorError = UInt32(vector) << 3 | 2 | external
         guard vector * 16 + 15 <= UInt64(system.pointee.interruptDescriptorTable.limit) else {
             throw .exception(GuestException(.generalProtection, errorCode: selectorError))
@@ -69,7 +71,7 @@ extension Machine {
         guard type == 0xE || type == 0xF else {
             throw .exception(GuestException(.generalProtection, errorCode: selectorError))
         }
-        if exception.isSoftware, gateLevel < system.pointee.privilegeLevel {
+        if checksGate, gateLevel < system.pointee.privilegeLevel {
             throw .exception(GuestException(.generalProtection, errorCode: selectorError))
         }
         guard gate.low & (1 << 47) != 0 else {
@@ -92,7 +94,7 @@ extension Machine {
             stack = try readTask(4 + UInt64(next) * 8)
         }
         stack &= ~15
-        let flags = processor.rflags
+        let flags = savedFlags(exception)
         var frame: [UInt64] = [
             processor[.rip], UInt64(system.pointee.segments[1].selector), flags, processor[.rsp],
             UInt64(system.pointee.segments[2].selector),
@@ -128,6 +130,11 @@ extension Machine {
         var cleared = RFlags.trap | RFlags.nestedTask | RFlags.resume | RFlags.virtual8086
         if type == 0xE { cleared |= RFlags.interrupt }
         system.pointee.systemFlags &= ~cleared
+    }
+
+    /// RFLAGS as an exception saves them.
+    func savedFlags(_ exception: GuestException) -> UInt64 {
+        processor.rflags | (exception.setsResumeFlag && options.setsResumeFlag ? RFlags.resume : 0)
     }
 
     /// A 64-bit word of the task state segment.

@@ -4,12 +4,25 @@ extension Machine {
     /// The lifted block that starts at `rip` in the current mode, from the cache or lifted now.
     ///
     /// Fetch faults come out as `AccessFailure.exception`; deliver them with `raise` after setting RIP to `rip`.
-    /// - Parameter single: lift one instruction only.
-    package func block(at rip: UInt64, single: Bool = false) throws(AccessFailure) -> CachedBlock {
+    /// - Parameters:
+    ///   - single: lift one instruction only.
+    ///   - ignoresBreakpoints: an instruction breakpoint does not count, as with RFLAGS.RF.
+    package func block(
+        at rip: UInt64, single: Bool = false, ignoresBreakpoints: Bool = false
+    ) throws(AccessFailure) -> CachedBlock {
         statistics.lookUps &+= 1
         let processor = processor
         let available = try codeBytes(at: rip)
         let linear = processor.codeAddress(rip)
+        var single = single
+        if processor.system.pointee.watchesCode {
+            if !ignoresBreakpoints {
+                let hits = processor.system.pointee.breakpoints(at: linear, byteCount: 1, .execute)
+                if hits != 0 { throw .exception(.debugFault(hits)) }
+            }
+            // Every instruction near a breakpoint begins a block, so that none runs into it.
+            if processor.system.pointee.hasCodeBreakpoint(onPageOf: linear) { single = true }
+        }
         let page = try codePage(linear)
         let physical = page.physical | linear & 4095
         let (index, content) = (page.index, page.content)

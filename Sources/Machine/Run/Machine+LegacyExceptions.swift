@@ -35,7 +35,8 @@ extension Machine {
         let processor = processor
         let system = processor.system
         let vector = UInt64(exception.vector)
-        let external: UInt32 = exception.isSoftware ? 0 : 1
+        let checksGate = exception.isSoftware && !exception.isPrivileged
+        let external: UInt32 = checksGate ? 0 : 1
         let selectorError = UInt32(vector) << 3 | 2 | external
         let table = system.pointee.interruptDescriptorTable
         guard vector * 8 + 7 <= UInt64(table.limit) else {
@@ -47,7 +48,7 @@ extension Machine {
             throw .exception(GuestException(.generalProtection, errorCode: selectorError))
         }
         let current = system.pointee.privilegeLevel
-        if exception.isSoftware, Int(gate >> 45) & 3 < current {
+        if checksGate, Int(gate >> 45) & 3 < current {
             throw .exception(GuestException(.generalProtection, errorCode: selectorError))
         }
         guard gate & (1 << 47) != 0 else {
@@ -81,7 +82,7 @@ extension Machine {
         guard target <= UInt64(code.limit) else {
             throw .exception(GuestException(.generalProtection, errorCode: external))
         }
-        words += [processor.rflags, UInt64(system.pointee.segments[1].selector), processor[.rip]]
+        words += [savedFlags(exception), UInt64(system.pointee.segments[1].selector), processor[.rip]]
         if let errorCode = exception.errorCode { words.append(UInt64(errorCode)) }
         let top = try pushFrame(words, size: is32 ? 4 : 2, segment: stack, pointer: pointer, level: level)
         code.selector = selector & ~3 | UInt16(level)

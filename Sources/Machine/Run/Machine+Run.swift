@@ -17,6 +17,12 @@ extension Machine {
     func runUntilStop() -> Exit {
         let system = processor.system
         while true {
+            if system.pointee.needsSteps {
+                restoreStop()
+                if system.pointee.retired >= system.pointee.stop { return .budget }
+                if let exit = stepOne() { return exit }
+                continue
+            }
             switch executeBlocks() {
             case .exception(let exception):
                 if let exit = raise(exception) { return exit }
@@ -24,48 +30,27 @@ extension Machine {
                 statistics.codeWrites &+= 1
                 if let exit = stepOne() { return exit }
             case .exit(.budget):
-                guard let stop = system.pointee.heldStop else { return .budget }
-                system.pointee.heldStop = nil
-                system.pointee.stop = stop
-                reconsiderInterrupts()
+                if !restoreStop() { return .budget }
             case .exit(let exit):
                 return exit
             }
         }
     }
 
-    /// Executes exactly one instruction, exceptions delivered.
-    ///
-    /// - Returns: nil when it retired or its exception was delivered.
-    package func stepOne() -> Exit? {
-        if processor.isHalted { return .halted }
-        let rip = processor[.rip]
-        do throws(AccessFailure) {
-            let block = try block(at: rip, single: true)
-            let system = processor.system
-            let stop = system.pointee.stop
-            system.pointee.stop = UInt64.max
-            let reason = withExtendedLifetime(block) { execute(block) }
-            // A helper may have lowered it.
-            if system.pointee.stop == UInt64.max { system.pointee.stop = stop }
-            guard let reason else { return nil }
-            switch reason {
-            case .exception(let exception): return raise(exception)
-            case .codeWrite: return nil
-            case .exit(.budget): return nil
-            case .exit(let exit): return exit
-            }
-        } catch {
-            switch error {
-            case .exception(let exception): return raise(exception)
-            case .codeWrite: return nil
-            case .exit(let exit): return exit
-            }
-        }
+    /// Puts the stop back that a change of the mode has put aside; false when there is none.
+    @discardableResult
+    private func restoreStop() -> Bool {
+        let system = processor.system
+        guard let stop = system.pointee.heldStop else { return false }
+        system.pointee.heldStop = nil
+        system.pointee.stop = stop
+        return true
     }
 
     /// Runs blocks one after the other until something stops them.
     private func executeBlocks() -> AccessFailure {
+        isAlone = false
+        defer { isAlone = true }
         if options.usesMachineCode, processor.system.pointee.modeKey == 0, let native = blocks.native {
             return execute(native)
         }

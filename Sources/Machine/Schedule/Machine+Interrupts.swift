@@ -25,7 +25,12 @@ extension Machine {
         guard options.deliversInterrupts, system.pointee.systemFlags & RFlags.interrupt != 0,
             hasMaskable(activeProcessor)
         else { return }
-        system.pointee.stop = min(system.pointee.stop, max(system.pointee.retired, system.pointee.interruptShadow) &+ 1)
+        let boundary = max(system.pointee.retired, system.pointee.interruptShadow) &+ 1
+        if let stop = system.pointee.heldStop {
+            system.pointee.heldStop = min(stop, boundary)
+        } else {
+            system.pointee.stop = min(system.pointee.stop, boundary)
+        }
     }
 
     /// Interrupts wait until the instruction after the present one has retired.
@@ -50,7 +55,7 @@ extension Machine {
         guard system.pointee.systemFlags & RFlags.interrupt != 0, hasMaskable(index) else { return nil }
         guard let vector = acknowledge(index) else { return nil }
         processor.isHalted = false
-        return raise(GuestException(vector: vector))
+        return raise(.interrupt(vector))
     }
 
     /// The vector that the processor takes, marked as in service. The 8259's interrupts go first, as through LINT0.

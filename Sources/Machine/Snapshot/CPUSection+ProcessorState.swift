@@ -3,7 +3,7 @@ import X86
 
 extension CPUSection {
     /// Overwrites the section with an architectural state, so that QEMU goes on with it. Subsections that are there are kept up to date;
-    /// none is added.
+    /// what the state needs beside is in ``MigrationStream/addSubsections(_:deadline:ofProcessor:)``.
     mutating func store(_ state: ProcessorState) throws(VMStateError) {
         for (register, value) in zip(GeneralRegister.allCases, state.general) { self[register] = value }
         rip = state.rip
@@ -45,6 +45,10 @@ extension CPUSection {
         storeFloatingPoint(state)
         hflags = state.hiddenFlags
         hflags2 = state.hiddenFlags2
+        try storeRegisters(state)
+        if hasSubsection(Self.protectionKeysSubsection) {
+            try set("\(Self.protectionKeysSubsection).\(Self.protectionKeysField)", to: UInt64(state.protectionKeys))
+        }
     }
 
     private static func segment(_ state: X86.SegmentState) -> VMState.SegmentState {

@@ -35,7 +35,7 @@ extension Machine {
         for (index, state) in states.enumerated() {
             processors[index].system.pointee.timeBase = now
             processors[index].setTimeStamp(state.timeStampCounter, self.options)
-            adopt(sections[index], processor: index)
+            adopt(sections[index], in: stream, processor: index)
         }
         paravirtual.isOffered = options.model.isKVM ?? (stream.device("kvmclock") != nil)
         let clock = (try? stream.device("kvmclock")?.unsigned("clock")) ?? 0
@@ -55,9 +55,24 @@ extension Machine {
     }
 
     /// What belongs to the local APIC and is kept with the processor.
-    private func adopt(_ section: CPUSection, processor index: Int) {
+    private func adopt(_ section: CPUSection, in stream: MigrationStream, processor index: Int) {
         activeProcessor = index
-        board.localAPICs[index].isWaitingForStartUp = isWaitingForStartUp(section)
+        // The translator leaves the field as it was loaded, whatever became of the processor.
+        let runState = stream.device("kvmclock") != nil || section.efer & EFER.longModeActive == 0 ? section.mpState : 0
+        board.localAPICs[index].isWaitingForStartUp =
+            [RunState.uninitialized, RunState.initialized, RunState.startUpReceived].contains(runState)
+            || board.localAPICs[index].isWaitingForStartUp && section.efer & EFER.longModeActive == 0
+        let requests = (try? stream.device("cpu_common", section.index)?.unsigned("interrupt_request")) ?? 0
+        let id = board.localAPICs[index].initialID
+        if requests & QEMURequest.initialize != 0 {
+            board.localAPICs[index].accept(InterruptMessage(vector: 0, delivery: .initialize, destination: id))
+        }
+        // TCG keeps the vector with the APIC, KVM with the processor.
+        var vector = requests & QEMURequest.startUp != 0 ? startUpVector(section, stream) : nil
+        if runState == RunState.startUpReceived { vector = UInt8(truncatingIfNeeded: section.sipiVector) }
+        if let vector {
+            board.localAPICs[index].accept(InterruptMessage(vector: vector, delivery: .startUp, destination: id))
+        }
         if section.nmiPending != 0 || section.nmiInjected != 0 { board.localAPICs[index].isNMIPending = true }
         // An interrupt that KVM had begun to inject is requested again.
         if section.interruptInjected >= 0 {
@@ -70,10 +85,45 @@ extension Machine {
         }
     }
 
-    /// KVM says so (`mp_state` 1 and 2); TCG keeps it in the APIC's section, or the processor was never started.
-    private func isWaitingForStartUp(_ section: CPUSection) -> Bool {
-        if section.mpState == 1 || section.mpState == 2 { return true }
-        return board.localAPICs[Int(section.index)].isWaitingForStartUp && section.efer & EFER.longModeActive == 0
+    private func startUpVector(_ section: CPUSection, _ stream: MigrationStream) -> UInt8? {
+        (try? stream.device("apic", section.index)?.unsigned("\(LocalAPIC.startUpSubsection).sipi_vector")).flatMap {
+            UInt8(truncatingIfNeeded: $0)
+        }
+    }
+
+    /// Values of `env.mp_state` (KVM_MP_STATE of Linux' `kvm.h`).
+    private enum RunState {
+        static let runnable: UInt32 = 0
+        static let uninitialized: UInt32 = 1
+        static let initialized: UInt32 = 2
+        static let halted: UInt32 = 3
+        static let startUpReceived: UInt32 = 4
+    }
+
+    /// Bits of `interrupt_request` in section `cpu_common` (QEMU's `cpu-all.h` and `target/i386/cpu.h`).
+    private enum QEMURequest {
+        /// The processor looks at its APIC before it goes on.
+        static let poll: UInt64 = 0x10
+        static let initialize: UInt64 = 0x400
+        static let startUp: UInt64 = 0x800
+    }
+
+    /// What a processor waits for in the words of KVM.
+    private func runState(ofProcessor index: Int) -> UInt32 {
+        let apic = board.localAPICs[index]
+        if apic.isWaitingForStartUp {
+            return apic.startUpVector == nil ? RunState.initialized : RunState.startUpReceived
+        }
+        return processors[index].isHalted ? RunState.halted : RunState.runnable
+    }
+
+    /// What QEMU's translator has to look at before the processor goes on.
+    private func requests(ofProcessor index: Int) -> UInt64 {
+        let apic = board.localAPICs[index]
+        var requests: UInt64 = apic.hasEvent ? QEMURequest.poll : 0
+        if apic.isInitializePending { requests |= QEMURequest.initialize }
+        if apic.startUpVector != nil { requests |= QEMURequest.startUp }
+        return requests
     }
 
     /// Puts a PCI bus on the board and gives its block devices their disks, in the order of their slots: for a machine that no stream
@@ -122,17 +172,27 @@ extension Machine {
             if index == 0 { first = state.timeStampCounter }
             section.tscOffset = state.timeStampCounter &- first
             section.interruptInjected = -1
-            section.mpState = processors[index].isHalted ? 3 : 0
+            if isKVM {
+                section.mpState = runState(ofProcessor: index)
+                section.sipiVector = UInt32(board.localAPICs[index].startUpVector ?? 0)
+            } else {
+                // The translator never changes the field, so nothing may stand there that will not stay true.
+                section.mpState = processors[index].isHalted ? RunState.halted : RunState.runnable
+            }
             if section.hasSubsection("cpu/msr_tscdeadline") {
                 try section.set(
                     "cpu/msr_tscdeadline.env.tsc_deadline",
                     to: board.localAPICs[index].tscDeadline(now: schedule.now))
             }
+            if isKVM { section.xstateBV |= processors[index].componentsInUse & section.xcr0 }
             try stream.replace(section)
+            try stream.addSubsections(
+                state, deadline: board.localAPICs[index].tscDeadline(now: schedule.now), ofProcessor: section.index)
             if var common = stream.device("cpu_common", UInt32(index)) {
-                try common.set("halted", to: processors[index].isHalted ? 1 : 0)
-                // The processor looks at its APIC before it goes on (CPU_INTERRUPT_POLL).
-                try common.set("interrupt_request", to: board.localAPICs[index].hasEvent && !isKVM ? 0x10 : 0)
+                // A processor that waits for a start-up message sleeps, for the translator.
+                let isAsleep = processors[index].isHalted || board.localAPICs[index].isWaitingForStartUp
+                try common.set("halted", to: isAsleep ? 1 : 0)
+                try common.set("interrupt_request", to: isKVM ? 0 : requests(ofProcessor: index))
                 try stream.replace(common)
             }
         }

@@ -46,6 +46,8 @@ extension ProcessorState {
         if let base = try? stream.device("apic", cpu.index)?.unsigned("apicbase") { apicBase = base }
         isHalted = ((try? stream.device("cpu_common", cpu.index)?.unsigned("halted")) ?? 0) != 0
         loadFloatingPoint(cpu)
+        protectionKeys = cpu.protectionKeys
+        cpu.loadRegisters(&self)
         // KVM's MSRs of paravirtual time are kept like any MSR.
         otherMSRs[0x4B56_4D01] = cpu.systemTimeMSR
         otherMSRs[0x4B56_4D00] = cpu.wallClockMSR

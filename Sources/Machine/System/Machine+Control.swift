@@ -1,6 +1,6 @@
 import X86
 
-// Control registers, debug registers, RFLAGS, XCR0, CPUID
+// Control registers, RFLAGS, XCR0, CPUID
 extension Machine {
     func answerCPUID() {
         let processor = processor
@@ -12,6 +12,11 @@ extension Machine {
             // OSXSAVE mirrors CR4.
             leaf.ecx &= ~(1 << 27)
             if processor.system.pointee.cr4 & CR4.xSave != 0 { leaf.ecx |= 1 << 27 }
+        }
+        if number == 7, subleaf == 0, leaf.ecx & 1 << 3 != 0 {
+            // OSPKE mirrors CR4, where the model has protection keys.
+            leaf.ecx &= ~(1 << 4)
+            if processor.system.pointee.cr4 & CR4.protectionKeys != 0 { leaf.ecx |= 1 << 4 }
         }
         if number == 0xB || number == 0x1F { leaf.edx = UInt32(activeProcessor) }
         processor[.rax] = UInt64(leaf.eax)
@@ -97,6 +102,8 @@ extension Machine {
             }
         }
         system.pointee.cr4 = value
+        // Breakpoints at ports need CR4.DE.
+        if (value ^ old) & CR4.debuggingExtensions != 0 { processor.breakpointsChanged() }
     }
 
     /// INVPCID (Intel SDM volume 2): all translations go, which every type allows; the descriptor is checked.
@@ -112,24 +119,6 @@ extension Machine {
         processor.tlb.flush()
     }
 
-    func writeDebug(_ number: Int, _ value: UInt64) throws(AccessFailure) {
-        let system = processor.system
-        switch number {
-        case 7, 5:
-            // Enabled breakpoints are not watched by this engine.
-            guard value & 0xFF == 0 else {
-                throw .exit(
-                    .unsupportedMode(
-                        rip: processor[.rip],
-                        reason:
-                            "the guest sets a hardware breakpoint; take the snapshot without a debugger in the guest"))
-            }
-            system.pointee.debug[7] = value & 0xFFFF_FFFF | 0x400
-        case 6, 4: system.pointee.debug[6] = value & 0xE00F | 0xFFFF_0FF0
-        default: system.pointee.debug[number] = value
-        }
-    }
-
     /// POPF: which system flags change depends on the privilege.
     func writeSystemFlags(_ value: UInt64, width: Int) {
         let system = processor.system
@@ -140,6 +129,7 @@ extension Machine {
         if level <= Int((current & RFlags.privilegeLevel) >> 12) { mask |= RFlags.interrupt }
         if width == 16 { mask &= 0xFFFF }
         system.pointee.systemFlags = current & ~mask & ~RFlags.resume | value & mask | RFlags.reserved1
+        processor.stepsChanged()
         reconsiderInterrupts()
     }
 

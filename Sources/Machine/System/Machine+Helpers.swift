@@ -5,16 +5,22 @@ extension Machine {
     ///
     /// The RIP slot must hold the address of the instruction. When the outcome is not `.completed`, nothing guest-visible has changed.
     package func runHelper(_ operation: MicroOp) -> HelperOutcome {
+        switch executeHelper(operation) {
+        case nil: .completed
+        case .exception(let exception): .exception(exception)
+        case .exit(let exit): .exit(exit)
+        case .codeWrite: .exit(.unsupported(rip: processor[.rip], bytes: []))
+        }
+    }
+
+    /// As `runHelper`; nil when it is done.
+    func executeHelper(_ operation: MicroOp) -> AccessFailure? {
         statistics.helpers &+= 1
         do throws(AccessFailure) {
             try perform(operation)
-            return .completed
+            return nil
         } catch {
-            switch error {
-            case .exception(let exception): return .exception(exception)
-            case .exit(let exit): return .exit(exit)
-            case .codeWrite: return .exit(.unsupported(rip: processor[.rip], bytes: []))
-            }
+            return error
         }
     }
 
@@ -64,11 +70,8 @@ extension Machine {
             try requireSupervisor()
             try writeControl(detail, a)
         case .readDebug:
-            try requireSupervisor()
-            result(system.pointee.debug[detail & 7])
-        case .writeDebug:
-            try requireSupervisor()
-            try writeDebug(detail & 7, a)
+            result(try readDebug(detail))
+        case .writeDebug: try writeDebug(detail, a)
         case .clearTaskSwitched:
             try requireSupervisor()
             system.pointee.cr0 &= ~CR0.taskSwitched
@@ -140,7 +143,11 @@ extension Machine {
         case .readSegment: result(UInt64(system.pointee.segments[min(detail, 5)].selector))
         case .writeSegment:
             try loadDataSegment(min(detail, 5), UInt16(truncatingIfNeeded: a))
-            if detail == 2 { beginInterruptShadow() }
+            // LSS has neither.
+            if detail == 2, operation.argument == 0 {
+                beginInterruptShadow()
+                beginDebugShadow()
+            }
         case .loadGDT, .loadIDT:
             try requireSupervisor()
             let raw = try load(a, byteCount: detail == 64 ? 10 : 6)
@@ -187,9 +194,11 @@ extension Machine {
         case .checkPort: try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
         case .input:
             try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
+            try notePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
             result(readPort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8) & Self.mask(detail / 8))
         case .output:
             try requirePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
+            try notePort(UInt16(truncatingIfNeeded: a), byteCount: detail / 8)
             if let exit = writePort(
                 UInt16(truncatingIfNeeded: a), byteCount: detail / 8, value: b & Self.mask(detail / 8))
             {

@@ -73,9 +73,12 @@ extension Machine {
         var mask: UInt64 = 0x0025_4DD5
         if current == 0 { mask |= RFlags.privilegeLevel | 0x18_0000 }
         if current <= Int((old & RFlags.privilegeLevel) >> 12) { mask |= RFlags.interrupt }
+        // RF matters to instruction breakpoints only, and lives for one instruction: without them it is not taken up.
+        if !system.pointee.watchesCode { mask &= ~RFlags.resume }
         if width == 16 { mask &= 0xFFFF }
-        processor.rflags = old & ~mask | flags & mask
+        processor.rflags = old & ~mask & ~RFlags.resume | flags & mask
         finishReturn(code, stackSegment, level: level, target, stackPointer, popped: reader.offset)
+        processor.stepsChanged()
     }
 
     /// Loads what a return has found.
@@ -110,11 +113,13 @@ extension Machine {
         let selector = UInt16(truncatingIfNeeded: try next(&reader))
         let flags = try next(&reader)
         guard target <= UInt64(processor.system.pointee.segments[1].limit) else { throw .exception(.generalProtection) }
-        let mask: UInt64 = reader.size == 2 ? 0x7FD5 : 0x0025_7FD5
-        processor.rflags = processor.rflags & ~mask | flags & mask
+        var mask: UInt64 = reader.size == 2 ? 0x7FD5 : 0x0025_7FD5
+        if !processor.system.pointee.watchesCode { mask &= ~RFlags.resume }
+        processor.rflags = processor.rflags & ~mask & ~RFlags.resume | flags & mask
         setStackPointer(processor[.rsp] &+ UInt64(reader.offset))
         setRealSegment(1, selector)
         processor[.rip] = target
+        processor.stepsChanged()
     }
 
     /// A code segment to return to at `level`.

@@ -35,6 +35,7 @@ extension Machine {
         let flags = processor.rflags
         let next = processor[.rip] &+ UInt64(length)
         let selector = UInt16(truncatingIfNeeded: system.pointee.star >> 32)
+        system.pointee.checksTrapAfterwards = true
         if system.pointee.isLongMode {
             processor[.rcx] = isLong ? next : next & 0xFFFF_FFFF
             processor[.r11] = flags & ~RFlags.resume
@@ -73,6 +74,10 @@ extension Machine {
             Self.flat((selector &+ (toLong ? 16 : 0)) | 3, level: 3, isCode: true, isLong: toLong),
             Self.flat((selector &+ 8) | 3, level: 3, isCode: false), level: 3)
         processor[.rip] = toLong ? processor[.rcx] : processor[.rcx] & 0xFFFF_FFFF
+        // The flag that SYSRET sets counts for SYSRET itself: the trap comes as if SYSCALL had just been done.
+        system.pointee.checksTrapAfterwards = true
+        if system.pointee.systemFlags & RFlags.trap != 0 { system.pointee.pendingDebug |= DR6.singleStep }
+        processor.stepsChanged()
     }
 
     /// SYSENTER (Intel SDM volume 2). AMD's processors know it outside of long mode only.

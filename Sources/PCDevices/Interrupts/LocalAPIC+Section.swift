@@ -73,8 +73,7 @@ extension LocalAPIC {
     /// Writes the fields of a section `apic`. Not there, and lost: pending NMI, SMI, INIT and ExtINT, errors that were
     /// not read, the pins.
     ///
-    /// A section without ``startUpSubsection`` cannot say that the processor waits: then the caller appends
-    /// ``startUpFields`` to the stream's section.
+    /// A section without ``startUpSubsection`` cannot say that the processor waits: see ``neededSubsections``.
     package func save(to section: inout DeviceSection) throws(DeviceError) {
         var fields = ControllerFields(section)
         try fields.set("apicbase", base)
@@ -113,10 +112,13 @@ extension LocalAPIC {
         }
     }
 
-    /// The fields of ``startUpSubsection``, nil when the processor does not wait.
-    package var startUpFields: [SubsectionField]? {
-        guard isWaitingForStartUp else { return nil }
-        return [.int32("sipi_vector", Int32(startUpVector ?? 0)), .int32("wait_for_sipi", 1)]
+    /// ``startUpSubsection`` while the processor waits for a start-up message.
+    package var neededSubsections: [NeededSubsection] {
+        guard isWaitingForStartUp else { return [] }
+        let fields: [SubsectionField] = [
+            .int32("sipi_vector", Int32(startUpVector ?? 0)), .int32("wait_for_sipi", 1),
+        ]
+        return [NeededSubsection(Self.startUpSubsection, fields: fields)]
     }
 
     private static func vectors(_ path: String, _ fields: ControllerFields) throws(DeviceError) -> VectorSet {

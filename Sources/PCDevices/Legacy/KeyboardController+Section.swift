@@ -28,10 +28,7 @@ extension KeyboardController {
         } else if pending & Pending.controllerMouse != 0 {
             answer = .mouse
         }
-        var standard = Output.initial
-        if status & Status.outputFull != 0 { standard |= Output.keyboardFull }
-        if status & Status.mouseOutputFull != 0 { standard |= Output.mouseFull }
-        outputPort = section.integerField("kbd.pckbd_outport.outport", default: standard)
+        outputPort = section.integerField("kbd.pckbd_outport.outport", default: usualOutputPort)
         var origin = Source.none
         if status & Status.outputFull != 0 { origin = status & Status.mouseOutputFull != 0 ? .mouse : .keyboard }
         source = Source(rawValue: section.integerField(Self.extended + "obsrc", default: origin.rawValue)) ?? origin
@@ -39,6 +36,30 @@ extension KeyboardController {
         answerByte = section.integerField(Self.extended + "cbdata", default: 0)
         // Set while QEMU held the next byte back for a moment.
         if section.integerField(Self.extended + "migration_flags", default: UInt32(0)) & 1 != 0 { fillOutput() }
+    }
+
+    /// The output port as QEMU takes it to be when the section does not say.
+    private var usualOutputPort: UInt8 {
+        var port = Output.initial
+        if status & Status.outputFull != 0 { port |= Output.keyboardFull }
+        if status & Status.mouseOutputFull != 0 { port |= Output.mouseFull }
+        return port
+    }
+
+    /// What section `pckbd` has to have beside its fields.
+    package var neededSubsections: [NeededSubsection] {
+        guard outputPort != usualOutputPort else { return [] }
+        return [
+            NeededSubsection("pckbd_outport", inside: "kbd", fields: [.integer("outport", "uint8", outputPort)])
+        ]
+    }
+
+    /// What section `ps2kbd` has to have beside its fields.
+    package var neededKeyboardSubsections: [NeededSubsection] {
+        guard keyboard.indicators != 0 else { return [] }
+        return [
+            NeededSubsection("ps2kbd/ledstate", fields: [.int32("ledstate", Int32(keyboard.indicators))])
+        ]
     }
 
     /// Overwrites section `pckbd`.

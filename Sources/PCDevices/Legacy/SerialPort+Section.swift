@@ -4,6 +4,35 @@ extension SerialPort {
     /// The fields of an ISA port lie in a structure `state`; others have them at the top.
     private static func prefix(_ section: DeviceSection) -> String { section.contains("state.rbr") ? "state." : "" }
 
+    /// What the section has to have beside its fields.
+    package func neededSubsections(_ section: DeviceSection) -> [NeededSubsection] {
+        let structure = Self.prefix(section).isEmpty ? nil : "state"
+        func subsection(_ name: String, _ fields: [SubsectionField]) -> NeededSubsection {
+            NeededSubsection("serial/" + name, inside: structure, fields: fields)
+        }
+        var list: [NeededSubsection] = []
+        // Without it QEMU takes the transmitter's interrupt for pending when the identification register says so.
+        if interruptEnable & Enable.transmitter != 0, isTransmitterPending != (cause == .transmitterEmpty) {
+            list.append(
+                subsection(
+                    "thr_ipending", [.int32("thr_ipending", isTransmitterPending ? 1 : 0)]))
+        }
+        if !received.isEmpty {
+            let padding = Array(repeating: UInt8(0), count: max(0, Self.fifoSize - received.count))
+            let fields: [SubsectionField] = [
+                .buffer("data", Array((received + padding).prefix(Self.fifoSize))),
+                .integer("head", "uint32", UInt32(0)),
+                .integer("num", "uint32", UInt32(min(received.count, Self.fifoSize))),
+            ]
+            list.append(subsection("recv_fifo", [.structure("recv_fifo", "Fifo8", fields)]))
+        }
+        if let timeout {
+            list.append(subsection("fifo_timeout_timer", [.integer("fifo_timeout_timer", "timer", timeout)]))
+        }
+        if isTimeoutPending { list.append(subsection("timeout_ipending", [.int32("timeout_ipending", 1)])) }
+        return list
+    }
+
     /// Reads section `serial`. A byte that the transmitter could not get rid of goes to the output.
     package init(_ section: DeviceSection) throws(DeviceError) {
         let prefix = Self.prefix(section)
@@ -42,8 +71,7 @@ extension SerialPort {
         return (0..<Int(count)).map { ring[(Int(head) + $0) % fifoSize] }
     }
 
-    /// Overwrites section `serial`. Received bytes are saved only into a section that has the subsection `serial/recv_fifo`:
-    /// QEMU writes it when there are some.
+    /// Overwrites section `serial`. What it has no room for is in ``neededSubsections(_:)``.
     package func save(to section: inout DeviceSection) throws(DeviceError) {
         let prefix = Self.prefix(section)
         try section.setIntegerField(prefix + "divider", to: divisor)

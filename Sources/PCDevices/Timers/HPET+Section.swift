@@ -19,6 +19,12 @@ extension HPET {
         realTimeClockLine = section.integerField("hpet/rtc_irq_level.rtc_irq_level", default: UInt8(0)) != 0
     }
 
+    /// What the section has to have beside its fields.
+    package var neededSubsections: [NeededSubsection] {
+        guard realTimeClockLine else { return [] }
+        return [NeededSubsection("hpet/rtc_irq_level", fields: [.integer("rtc_irq_level", "uint8", UInt8(1))])]
+    }
+
     /// Overwrites section `hpet`.
     package func save(to section: inout DeviceSection, now: UInt64) throws(DeviceError) {
         guard section.integerField("num_timers", default: UInt8(3)) == timers.count else {

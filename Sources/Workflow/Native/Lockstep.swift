@@ -79,6 +79,7 @@ extension Stemma {
         let box = LockstepBox()
         var options = MachineOptions()
         options.stopsAtHypercalls = false
+        options.setsResumeFlag = false
         if let fingerprint = try recordedFingerprint(of: snapshot.commit) {
             options.model = ProcessorModel(fingerprint)
         }

@@ -41,6 +41,7 @@ package enum CR0 {
 /// Bits of CR4 (Intel SDM volume 3, 2.5).
 package enum CR4 {
     package static let timeStampDisable: UInt64 = 1 << 2
+    package static let debuggingExtensions: UInt64 = 1 << 3
     package static let pageSizeExtensions: UInt64 = 1 << 4
     package static let physicalAddressExtension: UInt64 = 1 << 5
     package static let globalPages: UInt64 = 1 << 7
@@ -55,6 +56,29 @@ package enum CR4 {
     package static let supervisorExecutionPrevention: UInt64 = 1 << 20
     package static let supervisorAccessPrevention: UInt64 = 1 << 21
     package static let protectionKeys: UInt64 = 1 << 22
+}
+
+/// Bits of DR6: why a debug exception was raised (Intel SDM volume 3, 17.2.3).
+package enum DR6 {
+    /// One bit for each of the four breakpoints.
+    package static let breakpoints: UInt64 = 0xF
+    /// BD: an access to a debug register while DR7.GD was set.
+    package static let generalDetect: UInt64 = 1 << 13
+    /// BS: a single step.
+    package static let singleStep: UInt64 = 1 << 14
+    /// The bits that software can change; BT stands for task switches.
+    package static let changeable: UInt64 = 0xE00F
+    /// Bits that read as ones.
+    package static let fixed: UInt64 = 0xFFFF_0FF0
+}
+
+/// Bits of DR7: debug control (Intel SDM volume 3, 17.2.4).
+package enum DR7 {
+    /// Local and global enables of the four breakpoints.
+    package static let enables: UInt64 = 0xFF
+    package static let generalDetect: UInt64 = 1 << 13
+    package static let changeable: UInt64 = 0xFFFF_2BFF
+    package static let fixed: UInt64 = 0x400
 }
 
 /// Bits of XCR0: state components (Intel SDM volume 1, 13.1).

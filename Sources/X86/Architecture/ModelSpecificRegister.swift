@@ -13,6 +13,7 @@ package enum MSR {
     package static let machineCheckStatus: UInt32 = 0x17A
     package static let machineCheckControl: UInt32 = 0x17B
     package static let miscEnable: UInt32 = 0x1A0
+    package static let debugControl: UInt32 = 0x1D9
     package static let pat: UInt32 = 0x277
     package static let mtrrDefaultType: UInt32 = 0x2FF
     package static let timeStampDeadline: UInt32 = 0x6E0

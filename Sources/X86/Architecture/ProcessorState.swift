@@ -89,6 +89,8 @@ package struct ProcessorState: Sendable, Hashable {
     package var floatingPoint = FloatingPointState()
     /// XMM and YMM registers: 16 registers of 4 little-endian 64-bit words.
     package var vectors: [UInt64] = Array(repeating: 0, count: 64)
+    /// PKRU: two bits for each protection key, access and write denied.
+    package var protectionKeys: UInt32 = 0
 
     package var efer: UInt64 = 0
     package var star: UInt64 = 0

@@ -78,7 +78,7 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case swapGS
     /// d = selector of segment register `detail` (0 = ES ... 5 = GS).
     case readSegment
-    /// Segment register `detail` = selector a.
+    /// Segment register `detail` = selector a. SS holds interrupts and debug traps back for an instruction, unless `argument` is 1 (LSS).
     case writeSegment
     /// GDTR, IDTR from the 10 bytes (operand size `detail` 64) or 6 bytes (32; 16: a base of 24 bits) at address a.
     case loadGDT

@@ -33,7 +33,8 @@ extension BlockBuilder {
             terminate(MicroOp(.raise, immediate: 3 | 0x200))
             return .lifted
         case ZYDIS_MNEMONIC_INT1:
-            terminate(MicroOp(.raise, immediate: 1 | 0x200))
+            // Not asked for the gate's privilege level, unlike the others.
+            terminate(MicroOp(.raise, immediate: 1 | 0x600))
             return .lifted
         case ZYDIS_MNEMONIC_INT:
             guard case .immediate(let vector) = i.operands[0].value else { return .unsupported }

@@ -162,7 +162,7 @@ extension BlockBuilder {
         let place = address(memory, i)
         let offset = load(target.width, place)
         let selector = load(16, (place.slot, place.displacement &+ UInt64(target.width / 8)))
-        helper(.writeSegment, a: selector, detail: segment)
+        helper(.writeSegment, a: selector, detail: segment, argument: 1)
         write(target, offset)
         terminate(MicroOp(.jump, immediate: i.nextRIP))
         return .lifted
