@@ -4,7 +4,8 @@ import VMState
 
 /// The device sections of a stream: loaded, used by a hostile guest, saved, and loaded again.
 ///
-/// An input is a script of `DeviceExercise` with its length in four bytes before it, and a stream without RAM behind. libFuzzer changes both.
+/// An input is a script of `DeviceExercise` with its length in four bytes before it, and a stream without RAM behind. libFuzzer changes
+/// both.
 enum BoardTarget: FuzzTarget {
     static let name = "board"
 
