@@ -26,7 +26,7 @@ import X86
     @Test(arguments: [
         "cldemote [rbx]", "prefetchwt1 [rbx]", "prefetch [rbx]", "serialize", "lfence", "sfence",
         "prefetcht1 [rbx]", "prefetcht2 [rbx]", "prefetchnta [rbx]",
-        "mov rax, rbx; xor ecx, ecx; xor edx, edx; monitorx; mov eax, 0; mwaitx", "umonitor rbx",
+        "umonitor rbx",
     ])
     func hintsDoNothing(_ instruction: String) throws {
         let (exit, machine) = try run("mov r12, 5; stc; \(instruction); setc r13b")
@@ -87,29 +87,6 @@ import X86
         #expect(machine.processor[.rcx] == 0x18 && machine.processor[.rsi] == 0x18 && machine.processor[.r8] == 0x18)
         // Selector 0x60 is beyond the table.
         #expect(try run("mov word ptr [rbx+4], 0x60; lgs eax, [rbx]").exit == .hypercall(number: 0x10D))
-    }
-
-    /// SYSEXIT to 64-bit and 32-bit user code: segments behind IA32_SYSENTER_CS, RSP from RCX, RIP from RDX.
-    @Test func systemExit() throws {
-        for (line, selector) in [("rex.w sysexit", UInt16(0x33)), ("sysexit", 0x23)] {
-            let (exit, machine) = try run("mov edx, 0x500100; mov ecx, 0x500800; \(line)") {
-                $0.state.sysenterCS = 0x10
-                $0.map(SystemTests.data, to: 0x30_0000, isUser: true)
-                $0.write(0x30_0100, [0x0F, 0x1F, 0x84, 0, 7, 0, 0x4D, 0x53])
-            }
-            // Intel's processors know it in long mode, the standard model is AMD's.
-            #expect(exit == .hypercall(number: 0x106), "\(machine.processor[.rip]) \(selector)")
-        }
-        var guest = try SystemTests().guest("mov edx, 0x500100; mov ecx, 0x500800; rex.w sysexit", isUser: false)
-        guest.state.sysenterCS = 0x10
-        guest.map(SystemTests.data, to: 0x30_0000, isUser: true)
-        guest.write(0x30_0100, [0x0F, 0x1F, 0x84, 0, 7, 0, 0x4D, 0x53])
-        var options = MachineOptions()
-        options.model.leaves[0] = CPUIDLeaf(eax: 0xD, ebx: 0x756E_6547, ecx: 0x6C65_746E, edx: 0x4965_6E69)
-        let machine = try guest.machine(options: options)
-        #expect(machine.run(budget: 100) == .hypercall(number: 7))
-        #expect(machine.processor.system.pointee.segments[1].selector == 0x33)
-        #expect(machine.processor[.rsp] == 0x50_0800 && machine.processor.system.pointee.privilegeLevel == 3)
     }
 
     @Test func stringsFromAndToPorts() throws {
