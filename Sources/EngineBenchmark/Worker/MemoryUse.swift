@@ -13,18 +13,8 @@ package struct MemoryUse: Sendable, Codable {
 
     package init(of machine: Machine) throws {
         var written = 0
-        // A page that was zero when it was written first is not among the loaded ones.
-        var fresh = 0
-        let source = machine.base.source
-        let page = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 4096)
-        defer { page.deallocate() }
-        try machine.forEachWrittenPage { address, _ in
-            written += 1
-            page.initializeMemory(as: UInt8.self, repeating: 0)
-            try source.readPage(at: address, into: page)
-            if page.allSatisfy({ $0 == 0 }) { fresh += 1 }
-        }
-        touchedBytes = UInt64(machine.base.loadedPageCount + fresh) * 4096
+        try machine.forEachWrittenPage { _, _ in written += 1 }
+        touchedBytes = UInt64(machine.touchedPageCount) * 4096
         writtenBytes = UInt64(written) * 4096
         peakBytes = try Self.peakBytes()
     }
