@@ -41,10 +41,9 @@ extension TLB {
                 }
             }
         }
-        guard let jumpStorage else { return }
         if blockGeneration != blocks.generation { return forgetDroppedBlocks() }
         // Blocks of this page, and those of the page before that reach into it.
-        guard codePages.forget(page) else { return }
+        guard knownCodePages?.forget(page) == true, let jumpStorage else { return }
         usedJumps.forEach { index in
             guard jumpStorage[index].block != nil else { return }
             let rip = jumpStorage[index].rip
@@ -65,10 +64,11 @@ extension TLB {
     }
 
     func flushJumps() {
+        // Blocks can be looked up before the processor runs, when there is no jump cache yet.
+        knownCodePages?.clear()
         guard let jumpStorage else { return }
         usedJumps.forEach { jumpStorage[$0] = .empty }
         usedJumps.clear()
-        codePages.clear()
     }
 
     /// Makes every page read-only again: after a fork.

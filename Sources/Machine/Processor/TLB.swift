@@ -62,7 +62,8 @@ final class TLB {
     /// Which entries are not empty, in groups.
     let usedEntries = EntryGroups(count: TLB.count, groupShift: 3)
     let usedJumps = EntryGroups(count: TLB.jumpCount, groupShift: 2)
-    let codePages = CodePageCache()
+    /// Made when the first block is looked up; it is valid as long as the jump cache's entries are, whether that has memory or not.
+    @exclusivity(unchecked) var knownCodePages: CodePageCache?
     /// `NativeCode.generation` that `JumpEntry.code` belongs to.
     @exclusivity(unchecked) var codeGeneration = 0
     /// The cache with the blocks that the jump cache names, and its `BlockCache.generation` when they were entered.
@@ -161,6 +162,14 @@ final class TLB {
         return memory
     }
 
+    /// Pages that code was fetched from; made on first use.
+    var codePages: CodePageCache {
+        if let knownCodePages { return knownCodePages }
+        let fresh = CodePageCache()
+        knownCodePages = fresh
+        return fresh
+    }
+
     /// Must come before the processor executes blocks: it is in use now, and names no block that was dropped.
     func beginUse() {
         lastUse = blocks.nextUse()
@@ -199,6 +208,7 @@ final class TLB {
         defer {
             storage = nil
             jumpStorage = nil
+            knownCodePages = nil
         }
         return storage.map { UnsafeMutableRawPointer($0) }
     }
