@@ -92,9 +92,10 @@ import X86
     /// SYSEXIT to 64-bit and 32-bit user code: segments behind IA32_SYSENTER_CS, RSP from RCX, RIP from RDX. In long mode Intel's processors
     /// know it; the standard model is AMD's.
     @Test func systemExit() throws {
-        for (line, selector) in [(".byte 0x48; sysexit", UInt16(0x33)), ("sysexit", 0x23)] {
+        for (name, selector) in [("sysexitq", UInt16(0x33)), ("sysexitl", 0x23)] {
             for isIntel in [false, true] {
-                var guest = try SystemTests().guest("mov edx, 0x700100; mov ecx, 0x700800; " + line)
+                var guest = try SystemTests().guest(
+                    "mov edx, 0x700100; mov ecx, 0x700800; .att_syntax; \(name); .intel_syntax noprefix")
                 guest.state.sysenterCS = 0x10
                 guest.map(0x70_0000, to: 0x32_0000, isUser: true)
                 guest.write(0x32_0100, [0x0F, 0x1F, 0x84, 0, 7, 0, 0x4D, 0x53])
