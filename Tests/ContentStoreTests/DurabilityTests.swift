@@ -63,7 +63,7 @@ import Testing
     /// The moments are chosen by the roles: each spends most of its time in what it is named after.
     @Test(arguments: ["importer", "mixed", "writer", "collector", "repacker"])
     func killedAtRandomMoments(role: String) throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(isOnDisk: true)
         let path = "\(directory.path)/store"
         var random = Random(role.utf8.reduce(7) { $0 &* 31 &+ UInt64($1) })
         var expectation = Expectation()
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func manyProcessesAtOnce() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(isOnDisk: true)
         let path = "\(directory.path)/store"
         var random = Random(5)
         var expectation = Expectation()

@@ -42,6 +42,40 @@ import Testing
             operation: "rename \(from) \(to)")
     }
 
+    /// One change after the other, a group never has more than some own files, and its names are all there.
+    @Test func manyChangesOfOneGroupMakeATable() throws {
+        let (fixture, commits) = try scene(200)
+        let store = fixture.store
+        func files() throws -> [String] {
+            try SystemFileSystem().entries(of: "\(store.path)/refs").filter { $0.hasPrefix("vms%2FA%2F") }
+        }
+        #expect(try files().count <= 66)
+        #expect(try view(store, "A").count == 201)
+        #expect(try view(fixture.reopened(), "A") == view(store, "A"))
+        // Changes are undone across the making of a table.
+        let last = try #require(store.operations().last?.number)
+        try store.revert(through: last - 149...last)
+        #expect(try view(store, "A").count == 51)
+        for number in 0..<50 { #expect(try store.ref("vms/A/snapshots/\(number)") == commits[number]) }
+    }
+
+    /// With a damaged ref in it, a large group is still changed, ref by ref.
+    @Test func aDamagedRefKeepsNobodyFromChangingOthers() throws {
+        let (fixture, commits) = try scene(60)
+        let store = fixture.store
+        let damaged = "\(store.path)/refs/vms%2FA%2Fsnapshots%2F7"
+        try overwrite(damaged, [1, 2, 3])
+        for number in 100..<110 {
+            try store.updateRefs(
+                [RefChange("vms/A/snapshots/\(number)", expected: .some(nil), new: commits[0])], operation: "more")
+        }
+        for number in 100..<110 { #expect(try store.ref("vms/A/snapshots/\(number)") == commits[0]) }
+        #expect(throws: StoreError.self) { try store.ref("vms/A/snapshots/7") }
+        // Whoever does not care what it was replaces it.
+        try store.updateRefs([RefChange("vms/A/snapshots/7", new: commits[7])], operation: "heal")
+        #expect(try store.ref("vms/A/snapshots/7") == commits[7])
+    }
+
     @Test(arguments: [3, 100]) func aCopyHasAllNames(count: Int) throws {
         let (fixture, commits) = try scene(count)
         let store = fixture.store
@@ -85,7 +119,7 @@ import Testing
     }
 
     @Test func copiesOfManyNamesCostTheSame() throws {
-        let (fixture, commits) = try scene(200)
+        let (fixture, commits) = try scene(50)
         let store = fixture.store
         #expect(try String(decoding: contents(of: "\(store.path)/format"), as: UTF8.self).hasSuffix("version 1\n"))
         try clone(store, "A", "B", head: commits[0])

@@ -6,8 +6,11 @@ import Testing
 final class TemporaryDirectory: Sendable {
     let path: String
 
-    init() throws {
-        var template = Array("\(TemporaryDirectory.parent)/stemma-store-XXXXXX".utf8CString)
+    /// - Parameter isOnDisk: in the directory for temporary files; else in memory, if there is a file system for that: most tests make
+    ///   thousands of small files, and what is durable is simulated.
+    init(isOnDisk: Bool = false) throws {
+        let parent = !isOnDisk && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : TemporaryDirectory.onDisk
+        var template = Array("\(parent)/stemma-store-XXXXXX".utf8CString)
         path = try template.withUnsafeMutableBufferPointer { buffer in
             let start = try #require(buffer.baseAddress)
             let made = try #require(mkdtemp(start))
@@ -17,7 +20,7 @@ final class TemporaryDirectory: Sendable {
 
     deinit { TemporaryDirectory.remove(path) }
 
-    private static var parent: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+    private static var onDisk: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 
     static func remove(_ path: String) {
         for name in (try? SystemFileSystem().entries(of: path)) ?? [] { remove("\(path)/\(name)") }

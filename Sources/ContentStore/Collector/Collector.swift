@@ -140,7 +140,7 @@ struct Collector {
     private mutating func retire(_ packs: [PackUse], _ marker: inout Marker) throws(StoreError) -> [PackUse] {
         // Most of what is new is marked before others have to wait.
         try marker.mark(try Roots(store, options, own: lease.id))
-        let transaction = try RefTransaction(store)
+        var transaction = try RefTransaction(store)
         try transaction.recover()
         try marker.mark(try Roots(store, options, own: lease.id))
         let there = Set(try store.trashFiles())

@@ -13,7 +13,7 @@ extension ContentStore {
         _ changes: [RefChange], groups: [RefGroupChange] = [], operation: String
     ) throws(StoreError) -> Operation {
         try requireWritable(for: "a change of refs")
-        let transaction = try RefTransaction(self)
+        var transaction = try RefTransaction(self)
         try transaction.recover()
         return try transaction.apply(changes, groups: groups, operation: operation)
     }
@@ -64,17 +64,23 @@ extension ContentStore {
 
     /// The number in the name of a final or pending entry.
     static func operationNumber(inFile file: String) -> UInt64? {
-        let stem = file.hasSuffix(".pending") ? String(file.dropLast(8)) : file
-        guard stem.utf8.count == 20, let number = UInt64(stem), number < UInt64.max, operationFileName(number) == stem
-        else { return nil }
-        return number
+        var rest = file.utf8[...]
+        var number: UInt64 = 0
+        for _ in 0..<20 {
+            guard let digit = rest.popFirst(), (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else {
+                return nil
+            }
+            let (product, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+            let (sum, isTooLargeToo) = product.addingReportingOverflow(UInt64(digit - UInt8(ascii: "0")))
+            guard !isTooLarge, !isTooLargeToo else { return nil }
+            number = sum
+        }
+        let isName = rest.isEmpty || rest.elementsEqual(RefTransaction.pendingSuffix.utf8)
+        return isName && number < UInt64.max ? number : nil
     }
 
     /// Writes a new file and waits until its bytes are on disk. The name is not yet.
     func writeDurably(_ bytes: [UInt8], to path: String) throws(StoreError) {
-        let file = try FileDescriptor(
-            path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: layout.fileMode, in: fileSystem, "making a file")
-        try bytes.withBytes { bytes throws(StoreError) in try file.write(bytes, at: 0) }
-        try file.synchronize(dataOnly: false)
+        try WrittenFile(bytes, to: path, in: self).synchronize()
     }
 }

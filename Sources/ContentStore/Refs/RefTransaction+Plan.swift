@@ -40,6 +40,9 @@ extension RefTransaction {
     private static let manyFiles = 8
     /// More changes than this in one group are made by a new table.
     private static let manyChanges = 16
+    /// A change of a group that has more own files than this puts them into a table: so that copying a group with a long history, which
+    /// does the same, never has to do it with thousands of files.
+    private static let mostFiles = 64
 
     /// What is to be done with which files.
     ///
@@ -73,7 +76,13 @@ extension RefTransaction {
             guard let group = RefGroup.of(change.name) else { continue }
             groups[group, default: [:]].updateValue(change.new, forKey: RefGroup.remainder(change.name, in: group))
         }
-        groups = groups.filter { $0.value.count > Self.manyChanges }
+        for (group, all) in groups where all.count <= Self.manyChanges {
+            if removed.contains(group) {
+                groups[group] = nil
+            } else if try !isForTable(group) {
+                groups[group] = nil
+            }
+        }
         var done: Set<String> = []
         for (change, old) in zip(changes, olds) {
             plan.record.append(Operation.Change(ref: change.name, old: old, new: change.new, applied: false))
@@ -149,6 +158,16 @@ extension RefTransaction {
         // Until they are gone, they say the same as the table, or that something is removed which is not in it.
         for (name, _) in try ownFiles(of: group) { plan.steps.append(Step(name: name, file: nil)) }
         return table
+    }
+
+    /// Whether a group has so many own files that they belong into a table.
+    ///
+    /// With a ref that is damaged it has none: what does not concern it can still be changed.
+    private func isForTable(_ group: String) throws(StoreError) -> Bool {
+        let start = try RefName.fileName(group)
+        let files = try storeEntries(of: store.layout.refs, in: store.fileSystem)
+        guard files.count(where: { $0.utf8.starts(with: start.utf8) }) > Self.mostFiles else { return false }
+        return try store.refEntries(prefix: group).allSatisfy { (try? $0.value.get()) != nil }
     }
 
     /// The files of a group's refs, by name, without that of its table.

@@ -4,8 +4,10 @@ import Glibc
 struct RefTransaction: ~Copyable {
     let store: ContentStore
     private let lock: FileDescriptor
+    /// The number of the newest operation, once it was looked for: nobody else adds one under the lock.
+    private var newest: UInt64?
 
-    private static let pendingSuffix = ".pending"
+    static let pendingSuffix = ".pending"
 
     init(_ store: ContentStore) throws(StoreError) {
         let lock = try FileDescriptor(
@@ -17,14 +19,16 @@ struct RefTransaction: ~Copyable {
     }
 
     /// Removes what a writer left behind that died with the lock, and completes its record.
-    func recover() throws(StoreError) {
+    mutating func recover() throws(StoreError) {
         let fileSystem = store.fileSystem
         let layout = store.layout
         let leftovers = try calling("listing temporary files", path: layout.temporary) { () throws(SystemCallError) in
             try fileSystem.entries(of: layout.temporary)
         }
         for name in leftovers where name.hasPrefix("ref-") { try? fileSystem.unlink(layout.temporary(name)) }
-        for file in try operationFiles()
+        let files = try operationFiles()
+        newest = files.compactMap { ContentStore.operationNumber(inFile: $0) }.max() ?? 0
+        for file in files
         where file.hasSuffix(RefTransaction.pendingSuffix) && ContentStore.operationNumber(inFile: file) != nil {
             let path = "\(layout.operations)/\(file)"
             do throws(StoreError) {
@@ -38,15 +42,17 @@ struct RefTransaction: ~Copyable {
     }
 
     /// Does the changes.
-    func apply(
+    mutating func apply(
         _ changes: [RefChange], groups: [RefGroupChange] = [], operation label: String
     ) throws(StoreError) -> Operation {
         let olds = try check(changes)
         let number = try nextNumber()
+        newest = number
         let plan = try plan(changes, olds, groups)
         var operation = Operation(number: number, operation: label, time: .now(), changes: plan.record)
         // Everything that may fail for want of space is done before the first ref changes.
         var phases: [[(path: String, temporary: String?)]] = []
+        var written: [WrittenFile] = []
         func discard() {
             for file in phases.joined() {
                 if let temporary = file.temporary { try? store.fileSystem.unlink(temporary) }
@@ -60,10 +66,10 @@ struct RefTransaction: ~Copyable {
                     let temporary = step.file.map { _ in store.layout.temporary("ref-\(StoreLayout.uniqueName())") }
                     phases[phases.count - 1].append((path, temporary))
                     guard let file = step.file, let temporary else { continue }
-                    try store.writeDurably(file.sealed(for: step.name), to: temporary)
+                    written.append(try WrittenFile(file.sealed(for: step.name), to: temporary, in: store))
                 }
             }
-            try write(operation, pending: true)
+            try write(operation, pending: true, after: written)
         } catch {
             discard()
             throw error
@@ -157,18 +163,26 @@ struct RefTransaction: ~Copyable {
     }
 
     private func nextNumber() throws(StoreError) -> UInt64 {
+        if let newest { return newest + 1 }
         let numbers = try operationFiles().compactMap { ContentStore.operationNumber(inFile: $0) }
         return (numbers.max() ?? 0) + 1
     }
 
     /// Writes the record of an operation and waits until it and its name are on disk.
-    private func write(_ operation: Operation, pending: Bool) throws(StoreError) {
+    ///
+    /// - Parameter others: files that are to be on disk before the record has its name.
+    private func write(
+        _ operation: Operation, pending: Bool, after others: [WrittenFile] = []
+    ) throws(StoreError) {
         let name = ContentStore.operationFileName(operation.number)
         let path = "\(store.layout.operations)/\(name)\(pending ? RefTransaction.pendingSuffix : "")"
         let temporary = store.layout.temporary("ref-\(StoreLayout.uniqueName())")
         let fileSystem = store.fileSystem
         do throws(StoreError) {
-            try store.writeDurably(SealedText.seal(operation.json.canonicalBytes()), to: temporary)
+            let record = try WrittenFile(
+                SealedText.seal(operation.json.canonicalBytes()), to: temporary, in: store)
+            for file in others { try file.synchronize() }
+            try record.synchronize()
             try calling("adding to the operation log", path: path) { () throws(SystemCallError) in
                 try fileSystem.rename(temporary, to: path)
             }

@@ -47,10 +47,12 @@ struct StoreLayout: Sendable {
 
     /// The digest in the name of a pack or index; nil for any other file.
     static func digest(inName name: String, suffix: String) -> Digest? {
-        guard name.utf8.count == 64 + suffix.utf8.count, name.hasSuffix(suffix) else { return nil }
-        let hex = name.dropLast(suffix.count)
-        guard let digest = Digest(hex: hex), digest.hex == hex else { return nil }
-        return digest
+        let name = name.utf8
+        guard name.count == 64 + suffix.utf8.count, name.dropFirst(64).elementsEqual(suffix.utf8) else { return nil }
+        let digits = name.prefix(64)
+        // A name has digits in lower case only.
+        guard digits.allSatisfy({ $0 < UInt8(ascii: "A") || $0 > UInt8(ascii: "F") }) else { return nil }
+        return Digest(hexadecimal: digits)
     }
 
     /// Whether a name is one that ``uniqueName()`` may have made.

@@ -89,10 +89,12 @@ package struct SystemFileSystem: FileSystem {
                 if errno != 0 { throw SystemCallError("readdir", errno) }
                 return names
             }
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            let name: String? = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                let bytes = bytes[..<(bytes.firstIndex(of: 0) ?? bytes.endIndex)]
+                let isDots = bytes.count <= 2 && bytes.allSatisfy { $0 == UInt8(ascii: ".") }
+                return isDots ? nil : String(decoding: bytes, as: UTF8.self)
             }
-            if name != "." && name != ".." { names.append(name) }
+            if let name { names.append(name) }
         }
     }
 
