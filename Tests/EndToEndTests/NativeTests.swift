@@ -44,24 +44,37 @@ import Testing
         func tmux(_ arguments: String...) async throws -> Output {
             try await Tool.run("/usr/bin/tmux", ["-L", session] + arguments)
         }
-        func type(_ command: String, _ expected: String, at place: SourceLocation = #_sourceLocation) async throws {
+        /// Types a command and returns the screen as soon as it shows the text, which must not be in the command.
+        @discardableResult
+        func type(
+            _ command: String, _ expected: String, at place: SourceLocation = #_sourceLocation
+        ) async throws -> String {
             _ = try await tmux("send-keys", command, "Enter")
             var screen = ""
             for _ in 0..<600 {
                 screen = try await tmux("capture-pane", "-p", "-S", "-200").standardOutput
-                if screen.contains(expected) { return }
+                if screen.contains(expected) { return screen }
                 try await Task.sleep(for: .milliseconds(100))
             }
             Issue.record("'\(expected)' did not appear on the screen:\n\(screen)", sourceLocation: place)
+            return screen
         }
         _ = try await tmux("new-session", "-d", "-x", "120", "-y", "50", "/bin/bash")
         let command = "STEMMA_HOME=\(home.path) \(try Tool.stemma()) run Shell:prompt native; echo ended with $?"
         try await type(command, "Ctrl-a x ends it")
         try await type("echo one$((1 + 1))", "one2")
         try await type("cat /data/README", "The data disk of mini-shell")
-        try await type("echo kept > /data/new; sync; cat /data/new | tr a-z A-Z", "KEPT")
-        try await type("grep -c timer /proc/interrupts; echo counted", "counted")
-        try await type("sleep 1; echo slept", "slept")
+        // Read from the disk again, not from the page cache.
+        let drop = "echo 3 > /proc/sys/vm/drop_caches"
+        try await type("echo kept > /data/new; sync; \(drop); cat /data/new | tr a-z A-Z", "KEPT")
+        // While the guest sleeps, its timer counts, and the serial port's and the disk's interrupts have come before.
+        let look = "grep -E 'LOC:|ttyS0|req' /proc/interrupts"
+        let screen = try await type("\(look); sleep 1; \(look); echo slept$((1 + 1))", "slept2")
+        let timer = screen.matches(of: /LOC: +(\d+)/).compactMap { Int($0.1) }
+        try #require(timer.count == 2, "\(screen)")
+        #expect(timer[1] > timer[0] && timer[0] > 0, "\(screen)")
+        let others = screen.matches(of: /(\d+) .*(?:ttyS0|req)/).compactMap { Int($0.1) }
+        #expect(others.count == 4 && others.allSatisfy { $0 > 0 }, "\(screen)")
         try await type("poweroff -f", "ended with 0")
         _ = try await tmux("kill-server")
         // The disk of the store was not touched.

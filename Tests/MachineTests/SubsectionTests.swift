@@ -112,4 +112,56 @@ import X86
             #expect(try unsigned(stream, "pckbd", "kbd.pckbd_outport.outport") & 2 == 0)
         }
     }
+
+    /// A machine whose first processor sleeps, with `cli; hlt` at the pages 0x12 and 0x34.
+    private func sleeping(_ stream: MigrationStream) throws -> Machine {
+        let machine = try stream.machine()
+        var state = machine.processors[0].save()
+        state.isHalted = true
+        state.rflags = RFlags.reserved1
+        try machine.processors[0].load(state)
+        for page in [0x12, 0x34] as [UInt64] { try machine.writePhysical(page << 12, [0xFA, 0xF4]) }
+        return machine
+    }
+
+    /// Writes the first processor's command register, and lets the others go on if wanted.
+    private func send(_ command: UInt64, _ machine: Machine, runs: Bool = true) throws {
+        machine.activeProcessor = 0
+        try machine.deviceWrite(0xFEE0_00F0, byteCount: 4, value: 0x1FF)
+        try machine.deviceWrite(0xFEE0_0300, byteCount: 4, value: command)
+        if runs { #expect(machine.runAll(until: machine.virtualTime + 100_000) == .halted) }
+    }
+
+    /// A processor between INIT and its start-up message, in the words of the translator: asleep, and waiting. First it is started, so that
+    /// QEMU's section has no word about it.
+    @Test func aProcessorThatWaits() throws {
+        let (fresh, pages) = try QEMUStreams.make(QEMUStreams.pc)
+        var machine = try sleeping(fresh)
+        try send(0xC4612, machine)
+        #expect(machine.processors[1].system.pointee.segments[1].selector == 0x1200)
+        let started = try QEMUStreams.reload(try machine.save(over: fresh), pages, QEMUStreams.pc)
+        #expect(!subsections(started, "apic", 1).contains("apic_sipi"))
+
+        machine = try sleeping(started)
+        try send(0xC4500, machine)
+        let waiting = try machine.save(over: started)
+        for stream in [waiting, try QEMUStreams.reload(waiting, pages, QEMUStreams.pc)] {
+            #expect(try unsigned(stream, "apic", "apic_sipi.wait_for_sipi", 1) == 1)
+            #expect(try unsigned(stream, "cpu_common", "halted", 1) == 1)
+            #expect(!subsections(stream, "apic", 0).contains("apic_sipi"))
+            let next = try sleeping(stream)
+            try send(0xC4634, next)
+            #expect(next.processors[1].system.pointee.segments[1].selector == 0x3400)
+        }
+
+        // The message has come, and the processor has not looked at it.
+        try send(0xC4634, machine, runs: false)
+        let called = try machine.save(over: started)
+        for stream in [called, try QEMUStreams.reload(called, pages, QEMUStreams.pc)] {
+            #expect(try unsigned(stream, "apic", "apic_sipi.sipi_vector", 1) == 0x34)
+            let next = try sleeping(stream)
+            #expect(next.runAll(until: next.virtualTime + 100_000) == .halted)
+            #expect(next.processors[1].system.pointee.segments[1].selector == 0x3400)
+        }
+    }
 }

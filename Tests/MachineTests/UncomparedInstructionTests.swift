@@ -26,7 +26,7 @@ import X86
     @Test(arguments: [
         "cldemote [rbx]", "prefetchwt1 [rbx]", "prefetch [rbx]", "serialize", "lfence", "sfence",
         "prefetcht1 [rbx]", "prefetcht2 [rbx]", "prefetchnta [rbx]",
-        "umonitor rbx",
+        "mov rax, rbx; mov ecx, 0; mov edx, 0; monitorx; mov eax, 0; mwaitx", "umonitor rbx",
     ])
     func hintsDoNothing(_ instruction: String) throws {
         let (exit, machine) = try run("mov r12, 5; stc; \(instruction); setc r13b")
@@ -87,6 +87,30 @@ import X86
         #expect(machine.processor[.rcx] == 0x18 && machine.processor[.rsi] == 0x18 && machine.processor[.r8] == 0x18)
         // Selector 0x60 is beyond the table.
         #expect(try run("mov word ptr [rbx+4], 0x60; lgs eax, [rbx]").exit == .hypercall(number: 0x10D))
+    }
+
+    /// SYSEXIT to 64-bit and 32-bit user code: segments behind IA32_SYSENTER_CS, RSP from RCX, RIP from RDX. In long mode Intel's processors
+    /// know it; the standard model is AMD's.
+    @Test func systemExit() throws {
+        for (name, selector) in [("sysexitq", UInt16(0x33)), ("sysexitl", 0x23)] {
+            for isIntel in [false, true] {
+                var guest = try SystemTests().guest(
+                    "mov edx, 0x700100; mov ecx, 0x700800; .att_syntax; \(name); .intel_syntax noprefix")
+                guest.state.sysenterCS = 0x10
+                guest.map(0x70_0000, to: 0x32_0000, isUser: true)
+                guest.write(0x32_0100, [0x0F, 0x1F, 0x84, 0, 7, 0, 0x4D, 0x53])
+                var options = MachineOptions()
+                if isIntel {
+                    options.model.leaves[0] = CPUIDLeaf(eax: 0xD, ebx: 0x756E_6547, ecx: 0x6C65_746E, edx: 0x4965_6E69)
+                }
+                let machine = try guest.machine(options: options)
+                #expect(machine.run(budget: 100) == .hypercall(number: isIntel ? 7 : 0x106))
+                guard isIntel else { continue }
+                #expect(machine.processor.system.pointee.segments[1].selector == selector)
+                #expect(machine.processor[.rsp] == 0x70_0800)
+                #expect(machine.processor.system.pointee.privilegeLevel == 3)
+            }
+        }
     }
 
     @Test func stringsFromAndToPorts() throws {

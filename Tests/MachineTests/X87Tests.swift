@@ -80,6 +80,31 @@ import X86
         }
     }
 
+    /// Conversions from memory are no MMX instructions, but for CVTPI2PS on Intel's processors: a waiting x87 exception is not looked at,
+    /// and the x87 stack stays.
+    @Test func conversionsFromMemory() throws {
+        for (instruction, isMedia) in [("cvtpi2ps", true), ("cvtpi2pd", false)] {
+            for isIntel in [false, true] {
+                var options = MachineOptions()
+                if isIntel {
+                    options.model.leaves[0] = CPUIDLeaf(eax: 0xD, ebx: 0x756E_6547, ecx: 0x6C65_746E, edx: 0x4965_6E69)
+                }
+                let start = "mov dword ptr [rbx], 3; mov dword ptr [rbx+4], -4; "
+                var machine = try guest("\(start)fninit; fld1; \(instruction) xmm1, [rbx]; movq rax, xmm1")
+                    .machine(options: options)
+                #expect(machine.run(budget: 100) == .hypercall(number: 1))
+                #expect(machine.processor[.rax] == (isMedia ? 0xC080_0000_4040_0000 : 0x4008_0000_0000_0000))
+                #expect(machine.processor.system.pointee.emptyTags == (isMedia && isIntel ? 0 : 0x7F))
+                machine = try guest(
+                    "\(start)fninit; mov word ptr [rbx+8], 0x37e; fldcw [rbx+8]; fldz; fldz; fdivp; \(instruction) xmm1, [rbx]"
+                ).machine(options: options)
+                #expect(machine.run(budget: 100) == .hypercall(number: isMedia && isIntel ? 0x110 : 1))
+                let missing = try guest("mov rbx, 0x700000; \(instruction) xmm1, [rbx]").machine(options: options)
+                #expect(missing.run(budget: 100) == .hypercall(number: 0x10E))
+            }
+        }
+    }
+
     @Test func pointersAreKept() throws {
         let machine = try guest("fninit; lea rcx, [rip]; fld dword ptr [rbx+0x10]; fnstenv [rbx+0x40]").machine()
         #expect(machine.run(budget: 100) == .hypercall(number: 1))

@@ -217,10 +217,10 @@ extension Machine {
             try x87Memory(
                 operation.argument & 0xFFFF, address: a,
                 width: operation.argument & X87MemoryArgument.narrow != 0 ? 16 : 32)
-        case .checkMMX: try checkPendingX87()
+        case .checkMMX: if detail != MediaCondition.intel || isIntel { try checkPendingX87() }
         case .readMMX: result(readMedia(detail))
         case .writeMMX: writeMedia(detail, a)
-        case .enterMMX: enterMedia()
+        case .enterMMX: if detail != MediaCondition.intel || isIntel { enterMedia() }
         case .readProtectionKeys, .writeProtectionKeys:
             guard system.pointee.cr4 & CR4.protectionKeys != 0 else { throw .exception(.invalidOpcode) }
             guard processor[.rcx] & 0xFFFF_FFFF == 0 else { throw .exception(.generalProtection) }

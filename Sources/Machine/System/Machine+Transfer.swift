@@ -20,7 +20,8 @@ extension Machine {
         processor.modeChanged()
     }
 
-    private var isIntel: Bool { options.model.leaf(0, subleaf: 0).ebx == 0x756E_6547 }
+    /// Whether CPUID names Intel, for what the two makers do differently.
+    var isIntel: Bool { options.model.leaf(0, subleaf: 0).ebx == 0x756E_6547 }
 
     /// SYSCALL. Intel's processors know it in 64-bit mode only; AMD's go to CSTAR from compatibility mode and to the address in
     /// STAR from legacy modes (AMD APM volume 3).

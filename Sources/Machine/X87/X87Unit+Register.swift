@@ -159,6 +159,15 @@ extension X87Unit {
         finish()
     }
 
+    /// FSTPNCE, which the manuals leave out: FSTP to a register, but from an empty one it stores nothing and raises nothing. As processors
+    /// of AMD's family 25 do.
+    private mutating func storeQuietly(_ index: Int) {
+        guard isEmpty(0) else { return storeRegister(index, pops: true) }
+        pop()
+        environment.roundedUp = false
+        finish()
+    }
+
     private mutating func executeD9(_ modRM: Int, _ group: Int, _ index: Int) -> Effect {
         switch group {
         case 0:
@@ -176,7 +185,7 @@ extension X87Unit {
             }
         case 1: exchange(index)
         case 2: return modRM == 0xD0 ? .none : .undefined
-        case 3: storeRegister(index, pops: true)
+        case 3: storeQuietly(index)
         case 4: return executeSign(modRM)
         case 5:
             guard index < 7 else { return .undefined }

@@ -89,20 +89,3 @@ extension Stemma {
         return difference
     }
 }
-
-/// A disk tree as what file systems are read from.
-struct StoredDisk: DiskReader {
-    private let store: ContentStore
-    private let tree: TreeRoot
-
-    init(_ store: ContentStore, _ tree: TreeRoot) {
-        self.store = store
-        self.tree = tree
-    }
-
-    var size: UInt64 { tree.length }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        try store.read(tree, at: offset, into: buffer)
-    }
-}

@@ -1,5 +1,4 @@
 import ContentStore
-import Foundation
 import Hypervisor
 import Lineage
 import Machine
@@ -89,24 +88,12 @@ extension Stemma {
             try await session.execute { process, _ in
                 _ = try await process.monitor.humanCommand("gdbserver unix:\(socket),server=on,wait=off")
                 let comparison = Lockstep(name: reference.description, socket: socket, count: count, box: box)
-                try await withTaskCancellationHandler {
-                    try await onThread { try comparison.run(try state.machine(chosen)) }
-                } onCancel: {
-                    box.cancel()
+                try await onDeepThread("lockstep", stop: { box.cancel() }) {
+                    try comparison.run(try state.machine(chosen))
                 }
             }
         }
         guard let report = box.report else { throw CancellationError() }
         return report
-    }
-}
-
-/// Runs a body on a thread of its own with a deep stack.
-private func onThread(_ body: @escaping @Sendable () throws -> Void) async throws {
-    try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-        let thread = Thread { done.resume(with: Result { try body() }) }
-        thread.stackSize = 16 << 20
-        thread.name = "lockstep"
-        thread.start()
     }
 }

@@ -1,10 +1,8 @@
 import ContentStore
-import Foundation
 import Hypervisor
 import Lineage
 import Machine
 import PCDevices
-import Synchronization
 import VMState
 
 extension Stemma {
@@ -35,7 +33,7 @@ extension Stemma {
             "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
         let job = NativeJob(driver: driver, saver: saver, request: request)
         do {
-            let report = try await onThread("engine", stop: { driver.stop() }) {
+            let report = try await untilInterrupted(stop: { driver.stop() }) {
                 try job.run { try state.machine(chosen, disks: disks, isConfined: true) }
             }
             await requests.stop()
@@ -59,46 +57,29 @@ extension Stemma {
     }
 
     /// The disks of a snapshot, in the order of their slots.
-    func snapshotDisks(of origin: NamedCommit, _ configuration: MachineConfiguration) -> [SnapshotDisk] {
-        configuration.disks.map { SnapshotDisk(store: store, root: origin.commit.disks[$0.id], id: $0.id) }
+    func snapshotDisks(of origin: NamedCommit, _ configuration: MachineConfiguration) -> [StoredDisk] {
+        configuration.disks.map { StoredDisk(store, origin.commit.disks[$0.id]) }
     }
 
-    /// Runs a body on a thread of its own with a deep stack; signals call `stop`, and the body winds up.
-    private func onThread<Value: Sendable>(
-        _ name: String, stop: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () throws -> Value
+    /// Runs the guest on a thread of its own. Ctrl-C is a key for the guest, or the end of a headless run, which `stop` brings about.
+    private func untilInterrupted<Value: Sendable>(
+        stop: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
-        let box = ValueBox<Value>()
+        let outcome = ResultBox<Result<Value, any Error>>()
         do {
-            // Ctrl-C is a key for the guest, or the end of a headless run.
             try await Interruption.cancelling {
-                await withTaskCancellationHandler {
-                    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-                        let thread = Thread {
-                            box.set(Result { try body() })
-                            done.resume()
-                        }
-                        thread.stackSize = 16 << 20
-                        thread.name = name
-                        thread.start()
-                    }
-                } onCancel: {
-                    stop()
+                do {
+                    outcome.set(.success(try await onDeepThread("engine", stop: stop, body)))
+                } catch {
+                    outcome.set(.failure(error))
                 }
             }
         } catch let error as HypervisorError where error.code == .interrupted {
             progress.step("interrupted")
         }
-        guard let value = box.value else { throw CancellationError() }
-        return try value.get()
+        guard let outcome = outcome.value else { throw CancellationError() }
+        return try outcome.get()
     }
-}
-
-/// Takes a result from one thread to another.
-private final class ValueBox<Value: Sendable>: Sendable {
-    private let result = Mutex<Result<Value, any Error>?>(nil)
-
-    func set(_ value: Result<Value, any Error>) { result.withLock { $0 = value } }
-    var value: Result<Value, any Error>? { result.withLock { $0 } }
 }
 
 /// A run from the loaded machine to its report, on the machine's thread.
@@ -126,19 +107,5 @@ private struct NativeJob: Sendable {
         report.snapshots = saver.references.map(\.description)
         report.notes = machine.notes
         return report
-    }
-}
-
-/// A disk of the snapshot, read from the store.
-struct SnapshotDisk: BlockStorage {
-    let store: ContentStore
-    let root: TreeRoot?
-    let id: String
-
-    var byteCount: UInt64 { root?.length ?? 0 }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        guard let root else { return }
-        try store.read(root, at: offset, into: buffer)
     }
 }

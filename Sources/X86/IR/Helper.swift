@@ -129,13 +129,13 @@ package enum Helper: UInt16, Sendable, CaseIterable {
     case x87Register
     /// An x87 instruction with the memory operand at address a: `argument` = opcode byte and ModRM, `X87MemoryArgument`.
     case x87Memory
-    /// #MF when an x87 exception waits, before an MMX instruction.
+    /// #MF when an x87 exception waits, before an MMX instruction; `detail` is 0 or a `MediaCondition`.
     case checkMMX
     /// d = MMX register `detail`.
     case readMMX
     /// MMX register `detail` = a; the x87 stack becomes that of MMX (TOP = 0, all tags valid).
     case writeMMX
-    /// Only the change of the x87 stack.
+    /// Only the change of the x87 stack; `detail` is 0 or a `MediaCondition`.
     case enterMMX
     /// Vector d = floating-point operation `detail` (`FloatForm`) of the vectors a and b; `argument` its immediate byte. The words of a
     /// vector of 256 bits are those at its slot, `high`, `upper` and `upper.high`.

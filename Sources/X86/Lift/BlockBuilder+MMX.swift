@@ -4,18 +4,21 @@ import CZydis
 // happens in between are the lane operations of SSE on one 64-bit slot
 extension BlockBuilder {
     mutating func liftMMX(_ i: DecodedInstruction) -> Outcome? {
-        guard i.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY,
-            i.operands.prefix(i.visibleCount).contains(where: \.isMMX)
-        else { return nil }
+        guard i.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY else { return nil }
+        let isConversion = Self.mediaConversions[i.mnemonic] != nil
+        let usesRegister = i.operands.prefix(i.visibleCount).contains(where: \.isMMX)
+        guard usesRegister || isConversion else { return nil }
+        if isConversion, let trap = unitTrap(context.vector) {
+            terminate(trap)
+            return .lifted
+        }
+        // CVTPI2PD from memory leaves MMX and x87 alone.
+        guard usesRegister || i.mnemonic != ZYDIS_MNEMONIC_CVTPI2PD else { return mediaConversion(i) }
         if let trap = unitTrap(mediaAccess) {
             terminate(trap)
             return .lifted
         }
-        if Self.mediaConversions[i.mnemonic] != nil, let trap = unitTrap(context.vector) {
-            terminate(trap)
-            return .lifted
-        }
-        helper(.checkMMX)
+        helper(.checkMMX, detail: usesRegister ? 0 : MediaCondition.intel)
         if let (operation, width) = Self.mediaPairs[i.mnemonic] { return mediaLanes(i, operation, width) }
         if let (operation, width) = Self.mediaShifts[i.mnemonic] { return mediaShift(i, operation, width) }
         if let outcome = mediaHorizontal(i) { return outcome }

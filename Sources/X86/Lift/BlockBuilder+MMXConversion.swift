@@ -43,8 +43,11 @@ extension BlockBuilder {
         guard let slot = mediaXMM(i, 0), let source = mediaRead(i, 1) else { return .unsupported }
         let first = converted(&self, source)
         let second = converted(&self, unary(.extract, 32, source, immediate: 32))
-        // CVTPI2PD with a memory operand does not touch the x87 state.
-        if i.operands[1].isMMX { helper(.enterMMX) }
+        if i.operands[1].isMMX {
+            helper(.enterMMX)
+        } else if i.mnemonic == ZYDIS_MNEMONIC_CVTPI2PS {
+            helper(.enterMMX, detail: MediaCondition.intel)
+        }
         if i.mnemonic == ZYDIS_MNEMONIC_CVTPI2PD {
             commit(slot, first)
             commit(slot.high, second)
@@ -53,4 +56,10 @@ extension BlockBuilder {
         }
         return .lifted
     }
+}
+
+/// On which processors an instruction counts as one of MMX.
+package enum MediaCondition {
+    /// CVTPI2PS from memory: on Intel's (SDM volume 2), not on AMD's, as seen on a processor of family 25.
+    package static let intel = 1
 }

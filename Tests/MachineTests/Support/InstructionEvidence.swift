@@ -59,7 +59,8 @@ struct InstructionEvidence {
 
     /// Mnemonics of GNU's assembler that have another name here.
     private static let names: [String: String] = [
-        "sysretq": "SYSRET", "sysexitq": "SYSEXIT", "lretq": "RET", "retf": "RET", "lcall": "CALL", "ljmpl": "JMP",
+        "sysretq": "SYSRET", "sysexitq": "SYSEXIT", "sysexitl": "SYSEXIT",
+        "lretq": "RET", "retf": "RET", "lcall": "CALL", "ljmpl": "JMP",
         "ljmp": "JMP", "sldtw": "SLDT", "lgdtl": "LGDT", "iret": "IRET", "pushfw": "PUSHF", "popfw": "POPF",
         "pushaw": "PUSHA", "popaw": "POPA", "pushal": "PUSHAD", "popal": "POPAD", "wait": "FWAIT", "xlat": "XLAT",
         "movabs": "MOV", "fxsave64": "FXSAVE64", "je": "JZ", "jne": "JNZ", "jc": "JB", "jnc": "JNB", "ja": "JNBE",

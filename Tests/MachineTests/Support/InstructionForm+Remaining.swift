@@ -60,6 +60,11 @@ extension InstructionForms {
         ] {
             forms.append(InstructionForm(line, .memory))
         }
+        for condition in conditions { forms.append(InstructionForm("j\(condition) 3f; inc rax; 3: nop")) }
+        forms += [
+            "sfence; lfence; mfence", "prefetcht1 [rbx]", "prefetcht2 [rbx]", "prefetchnta [rbx]",
+            "mov dword ptr [rbx], 0x1f80; ldmxcsr [rbx]; stmxcsr [rbx+8]",
+        ].map { InstructionForm($0, .memory) }
         // String instructions with 32-bit addresses and unusual prefixes.
         for line in [
             "addr32 movsb", "addr32 rep stosd", "addr32 repne scasb", "addr32 lodsw", "repne movsb", "repne stosw",

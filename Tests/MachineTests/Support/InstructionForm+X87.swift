@@ -52,6 +52,8 @@ extension InstructionForms {
                 + "mov qword ptr [rbx+20], 0", "fninit",
             ".byte 0x66; fnstenv [rbx]; mov qword ptr [rbx+6], 0",
             ".byte 0x66; fnsave [rbx]; mov qword ptr [rbx+6], 0",
+            // FDISI, FENI and FSETPM of the 8087 and 80287 do nothing; FSTPNCE is an FSTP that ignores an empty register.
+            ".byte 0xdb, 0xe0", ".byte 0xdb, 0xe1", ".byte 0xdb, 0xe4", ".byte 0xd9, 0xda",
             "fnsave [rbx]; mov qword ptr [rbx+12], 0; "
                 + "mov qword ptr [rbx+20], 0; frstor [rbx]",
             ".byte 0x66; fldenv [r12+0x10]", "fldenv [r12]", ".byte 0x66; frstor [r12+0x10]",
@@ -96,6 +98,9 @@ extension InstructionForms {
             "pshufw mm1, mm2, 0x1b", "pshufw mm1, mm2, 0x93", "pinsrw mm1, edx, 2", "pinsrw mm1, word ptr [rbx], 3",
             "pextrw eax, mm1, 1", "pmovmskb eax, mm7", "movq2dq xmm1, mm2", "movdq2q mm1, xmm2", "emms",
             "mov rdi, rbx; maskmovq mm1, mm2",
+            "cvtpi2ps xmm0, mm1", "cvtpi2ps xmm1, [rbx]", "cvtpi2pd xmm0, mm3", "cvtpi2pd xmm1, [rbx]",
+            "cvtps2pi mm1, xmm0", "cvttps2pi mm2, xmm1", "cvtps2pi mm1, [rbx]", "cvtpd2pi mm1, xmm0",
+            "cvttpd2pi mm2, xmm1",
         ]
         return lines.map { x87($0) }
     }

@@ -230,6 +230,14 @@ extension RealTimeClockTests {
         #expect(deadline > Self.virtual && deadline <= Self.virtual + 976_563)
     }
 
+    /// A section can stand for any date; four digits of the year are shown, counted from a multiple of 10,000 below it.
+    @Test func datesBeforeTheFirstYear() {
+        var clock = RealTimeClock(secondsSince1970: -100_000_000_000, now: 0)
+        #expect(Self.time(&clock, at: 0).prefix(2) == [0x88, 0x01])
+        clock = RealTimeClock(secondsSince1970: .min, now: 0)
+        clock.advance(to: 2 * Self.second)
+    }
+
     @Test func theVirtualClockItselfIsRecognised() throws {
         let clock = try RealTimeClock(Self.section(lastUpdate: 1000), now: 30 * Self.second + 5000)
         #expect(clock.clockOffset == 0)

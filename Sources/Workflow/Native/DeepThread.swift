@@ -1,0 +1,21 @@
+import Foundation
+
+/// Runs a body on a thread of its own with a deep stack: an engine's run is long and blocks.
+///
+/// - Parameters:
+///   - name: the thread's name in tools of the host.
+///   - stop: called when the task is cancelled; the body winds up then and ends in its own way.
+func onDeepThread<Value: Sendable>(
+    _ name: String, stop: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+    try await withTaskCancellationHandler {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Value, any Error>) in
+            let thread = Thread { done.resume(with: Result { try body() }) }
+            thread.stackSize = 16 << 20
+            thread.name = name
+            thread.start()
+        }
+    } onCancel: {
+        stop()
+    }
+}
