@@ -50,8 +50,8 @@ struct MemorySnapshotRow {
         for name in GuestSnapshots.names {
             let commit = try stemma.catalogue.snapshot(Reference(parsing: "Guest:" + name)).commit
             commits.append(
-                try ingest.putCommit(Commit(kind: "ram", message: name, trees: commit.ram, time: Timestamp(seconds: 0)))
-            )
+                try ingest.putCommit(
+                    Commit(kind: "ram", trees: commit.ram, message: name, time: Timestamp(seconds: 0))))
         }
         try ingest.finish()
         let sums = try commits.indices.map {
