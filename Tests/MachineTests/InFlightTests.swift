@@ -29,7 +29,7 @@ import X86
         return stream
     }
 
-    /// The processor is in its handler at once: in real-address mode with an empty table at 0:0. The controller is not asked again.
+    /// The processor is in its handler at once, which an empty table of real-address mode puts at address 0. The controller is not asked again.
     @Test func anInterruptIsDelivered() throws {
         let stream = try stream(isSoft: false)
         let machine = try stream.machine()
