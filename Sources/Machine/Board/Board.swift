@@ -170,12 +170,6 @@ package struct Board: Sendable {
         return vector
     }
 
-    /// A vector that a processor was about to take when the snapshot was made: it is requested, not in service.
-    mutating func reinject(_ vector: UInt8, _ index: Int) {
-        localAPICs[index].accept(
-            InterruptMessage(vector: vector, destination: localAPICs[index].initialID))
-    }
-
     /// Levels of the lines after loading, without the edges of a change; then what waits goes out.
     mutating func restoreLines() {
         levels = lines

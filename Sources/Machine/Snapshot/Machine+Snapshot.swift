@@ -41,7 +41,10 @@ extension Machine {
         let clock = (try? stream.device("kvmclock")?.unsigned("clock")) ?? 0
         paravirtual.clockBase = clock &- now
         attach(disks)
-        if self.options.deliversInterrupts { wakeParavirtualGuests(sections) }
+        if self.options.deliversInterrupts {
+            wakeParavirtualGuests(sections)
+            try injectInterrupts(sections)
+        }
         activeProcessor = processors.firstIndex { !$0.isHalted } ?? 0
     }
 
@@ -74,14 +77,27 @@ extension Machine {
             board.localAPICs[index].accept(InterruptMessage(vector: vector, delivery: .startUp, destination: id))
         }
         if section.nmiPending != 0 || section.nmiInjected != 0 { board.localAPICs[index].isNMIPending = true }
-        // An interrupt that KVM had begun to inject is requested again.
-        if section.interruptInjected >= 0 {
-            board.reinject(UInt8(truncatingIfNeeded: section.interruptInjected), index)
-        }
         if section.hasSubsection("cpu/msr_tscdeadline"),
             let deadline = try? section.unsigned("cpu/msr_tscdeadline.env.tsc_deadline"), deadline != 0
         {
             board.localAPICs[index].setTSCDeadline(deadline, at: time(ofTimeStamp: deadline))
+        }
+    }
+
+    /// Delivers the interrupts that KVM had begun to inject. Their controllers have them in service already, and the same vector may be
+    /// requested once more.
+    ///
+    /// An interrupt by an instruction is not among them: RIP still points to the instruction.
+    private func injectInterrupts(_ sections: [CPUSection]) throws(MachineError) {
+        for (index, section) in sections.enumerated() where section.interruptInjected >= 0 {
+            guard (try? section.unsigned("env.soft_interrupt")) ?? 0 == 0 else { continue }
+            activeProcessor = index
+            processors[index].isHalted = false
+            if let exit = raise(.interrupt(UInt8(truncatingIfNeeded: section.interruptInjected))) {
+                throw MachineError(
+                    .unsupportedState, "the interrupt that was on its way to processor \(index) cannot be delivered",
+                    cause: "\(exit)")
+            }
         }
     }
 
@@ -141,12 +157,18 @@ extension Machine {
         board.restoreLines()
     }
 
-    /// A guest that saw its processors as preempted would leave flushes of translations to the host.
+    /// A guest that saw its processors as preempted would leave flushes of translations to the host; and its tasks may wait for pages that
+    /// KVM promised to bring.
     private func wakeParavirtualGuests(_ sections: [CPUSection]) {
-        for section in sections {
-            guard let value = try? section.section.unsigned("cpu/steal_time_msr.env.steal_time_msr"), value & 1 != 0
-            else { continue }
-            clearPreemption(at: value & ~63)
+        for (index, section) in sections.enumerated() {
+            if let value = try? section.unsigned("cpu/steal_time_msr.env.steal_time_msr"), value & 1 != 0 {
+                clearPreemption(at: value & ~63)
+            }
+            if let control = try? section.unsigned("cpu/async_pf_msr.env.async_pf_en_msr"),
+                let vector = try? section.unsigned("cpu/async_pf_int_msr.env.async_pf_int_msr")
+            {
+                wakeTasks(ofProcessor: index, control: control, vector: UInt8(truncatingIfNeeded: vector))
+            }
         }
     }
 
@@ -172,6 +194,7 @@ extension Machine {
             if index == 0 { first = state.timeStampCounter }
             section.tscOffset = state.timeStampCounter &- first
             section.interruptInjected = -1
+            if (try? section.unsigned("env.soft_interrupt")) ?? 0 != 0 { try section.set("env.soft_interrupt", to: 0) }
             if isKVM {
                 section.mpState = runState(ofProcessor: index)
                 section.sipiVector = UInt32(board.localAPICs[index].startUpVector ?? 0)

@@ -91,6 +91,21 @@ extension Machine {
         var memory = DeviceMemory(self)
         _ = memory.store(UInt8(0), at: address &+ 16)
     }
+
+    /// Tells the guest that all pages are there which its tasks wait for, as KVM does when a snapshot's MSRs are set. The token for all of
+    /// them is ~0; it goes to offset 4 of `kvm_vcpu_pv_apf_data`, when the guest has taken the last one.
+    ///
+    /// - Parameters:
+    ///   - control: MSR 0x4B564D02: address, bit 0 on, bit 3 news come as an interrupt. Without bit 3 they cannot be given.
+    ///   - vector: MSR 0x4B564D06.
+    func wakeTasks(ofProcessor index: Int, control: UInt64, vector: UInt8) {
+        guard paravirtual.isOffered, control & 0b1001 == 0b1001 else { return }
+        var memory = DeviceMemory(self)
+        let place = (control & ~63) &+ 4
+        guard let token: UInt32 = memory.load(place), token == 0, memory.store(UInt32.max, at: place) else { return }
+        board.localAPICs[index].accept(
+            InterruptMessage(vector: vector, destination: board.localAPICs[index].initialID))
+    }
 }
 
 /// Guest-physical memory for devices, while one of them works. Code and translations of what it writes are given up as for a store by a processor.
