@@ -111,7 +111,7 @@ extension Machine {
     func loadSlowly(
         _ address: UInt64, byteCount: Int, forStore: Bool, asSupervisor: Bool = false, ignoringWatch: Bool = false
     ) throws(AccessFailure) -> Loaded {
-        statistics.loads &+= 1
+        counts.loads &+= 1
         let offset = Int(address & 4095)
         let kind: AccessKind = forStore ? .write : .read
         let first = try translate(address, kind, asSupervisor: asSupervisor)
@@ -189,7 +189,7 @@ extension Machine {
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64, asSupervisor: Bool = false,
         ignoringWatch: Bool = false, inside block: CachedBlock? = nil
     ) throws(AccessFailure) {
-        statistics.stores &+= 1
+        counts.stores &+= 1
         let offset = Int(address & 4095)
         let first = try translate(address, .write, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {
