@@ -153,7 +153,7 @@ if isFuzzing {
             name: "stemma-fuzz",
             dependencies: [
                 "BlockService", "CPUModel", "ContentStore", "Conversion", "DiskImage", "GuestFiles", "GuestInspection",
-                "Machine", "PCDevices", "VMState",
+                "VMState",
             ],
             path: "Tests/Fuzzing", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
             // The gold linker breaks off with AddressSanitizer's symbols.

@@ -6,10 +6,15 @@ package struct NeededSubsection: Sendable, Hashable {
     /// The field of the section whose format the subsection belongs to; nil for the section's own format.
     package var structure: String?
     package var fields: [SubsectionField]
+    /// Its version in QEMU.
+    package var version: UInt32
 
-    package init(_ name: String, inside structure: String? = nil, fields: [SubsectionField]) {
+    package init(
+        _ name: String, inside structure: String? = nil, version: UInt32 = 1, fields: [SubsectionField]
+    ) {
         self.name = name
         self.structure = structure
+        self.version = version
         self.fields = fields
     }
 

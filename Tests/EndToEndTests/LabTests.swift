@@ -126,24 +126,6 @@ import Testing
         #expect(trial.standardOutput.contains("'fatal', which was right"))
     }
 
-    /// As KVM saved them: what QEMU's translator refuses, hangs on or dies of is served by the engine itself.
-    @Test(arguments: Lab.names) func aKVMSnapshotTicksInTheEngineUnconverted(name: String) async throws {
-        struct Report: Decodable {
-            let console: String
-            let digest: String
-        }
-        let home = try await imported(name)
-        var reports: [Report] = []
-        for _ in 0..<2 {
-            let output = try await home.stemma("run", "Mini:booted", "native", "--headless", "--for", "4", "--json")
-            reports.append(try JSONDecoder().decode(Report.self, from: Data(output.standardOutput.utf8)))
-        }
-        let ticks = Self.ticks(reports[0].console)
-        try #require((3...5).contains(ticks.count), "\(reports[0].console)")
-        #expect(ticks == Array(ticks[0]..<ticks[0] + ticks.count))
-        #expect(reports[0].digest == reports[1].digest)
-    }
-
     @Test func aTrialOfACleanSnapshotPredictsThatItLives() async throws {
         let home = try await imported("clean")
         let trial = try await home.stemma("check", "Mini:booted", "--trial", "--seconds", "5", expecting: 1)

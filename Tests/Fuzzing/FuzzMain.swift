@@ -56,7 +56,7 @@ private func writeSeeds(of name: String, to directory: String) -> CInt {
     }
 }
 
-/// What a target takes of a stream of QEMU: the description, or everything but RAM, for the board behind a script.
+/// What a target takes of a stream of QEMU: the description, or everything but RAM.
 private func writeSeed(of name: String, from stream: String, to file: String) -> CInt {
     do {
         var sink = DiscardingPageSink()
@@ -64,7 +64,7 @@ private func writeSeed(of name: String, from stream: String, to file: String) ->
         guard let seed = name == DescriptionTarget.name ? stream.description?.text : try stream.skeleton() else {
             return 65
         }
-        return write(name == BoardTarget.name ? BoardTarget.seed(seed) : seed, to: file) ? 0 : 74
+        return write(seed, to: file) ? 0 : 74
     } catch {
         complain("no seed of \(name): \(error)")
         return 65

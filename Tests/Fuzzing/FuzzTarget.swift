@@ -12,7 +12,7 @@ protocol FuzzTarget: SendableMetatype {
 let targets: [any FuzzTarget.Type] = [
     PackTarget.self, IndexTarget.self, NodeTarget.self, CommitTarget.self, StreamTarget.self, SaveTarget.self,
     PartitionTarget.self, Qcow2Target.self, NBDTarget.self, DescriptionTarget.self, PolicyTarget.self, CheckTarget.self,
-    KernelSymbolsTarget.self, KernelTypesTarget.self, BoardTarget.self,
+    KernelSymbolsTarget.self, KernelTypesTarget.self,
 ]
 
 /// Ends the process, so that libFuzzer keeps the input.

@@ -269,9 +269,12 @@ import X86
 
     @Test func aliasesAndReservedBits() throws {
         let (_, machine) = try Self.trace(
-            "mov rax, 0xffff0ff5; mov dr4, rax; mov rcx, dr6; xor eax, eax; mov dr5, rax; mov rdx, dr7; mov eax, 0xf400; mov dr7, rax; mov eax, 0x400; mov rbx, dr7; hlt",
+            "mov rax, 0xffff0ff5; mov dr4, rax; mov rcx, dr6; xor eax, eax; mov dr5, rax; mov rdx, dr7; mov eax, 0xdc00; "
+                + "mov dr7, rax; mov rbx, dr7; hlt",
             resumes: false)
         #expect(machine.processor[.rcx] == 0xFFFF_0FF5 && machine.processor[.rdx] == 0x400)
+        // Of bits 10 to 15 only 13 (GD) and 11 can be set, and 10 is.
+        #expect(machine.processor[.rbx] == 0xC00)
         for (program, vector, extended, isUser) in [
             ("mov dr4, rax", 6, true, false), ("mov rax, dr5", 6, true, false),
             ("mov rax, 0x100000000; mov dr7, rax", 13, false, false),

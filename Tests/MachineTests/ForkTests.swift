@@ -153,6 +153,37 @@ import X86
         #expect(machine.processors[1][.rax] == 7)
     }
 
+    /// Blocks can be looked up before the machine runs.
+    @Test func codeThatChangesBeforeTheFirstRunIsNoticed() throws {
+        var guest = LongModeGuest()
+        let code: UInt64 = 0x10_0000
+        guest.map(code, to: code)
+        guest.write(code, [0x90, 0xEB, 0xFD])
+        let machine = try guest.machine()
+        #expect(try machine.block(at: code).block.instructions.count == 2)
+        try machine.writePhysical(code, [0xEB, 0xFE])
+        #expect(try machine.block(at: code).block.instructions.count == 1)
+    }
+
+    /// One state writes to code whose blocks another one has dropped meanwhile: neither sees the other's.
+    @Test func codeOfDroppedBlocksCanBeWritten() throws {
+        var guest = LongModeGuest()
+        let (code, other): (UInt64, UInt64) = (0x10_0000, 0x10_1000)
+        guest.map(code, to: code)
+        guest.map(other, to: other)
+        guest.write(code, [0x90, 0xEB, 0xFD])
+        guest.write(other, [0xEB, 0xFE])
+        let machine = try guest.machine().fork(blocks: BlockCache(limit: 0))
+        let (writer, runner) = (machine.fork(), machine.fork())
+        #expect(try writer.block(at: code).block.instructions.count == 2)
+        runner.processor[.rip] = other
+        #expect(runner.run(budget: 10) == .budget)
+        try writer.writePhysical(code, [0xEB, 0xFE])
+        #expect(try writer.block(at: code).block.instructions.count == 1)
+        #expect(try runner.block(at: code).block.instructions.count == 2)
+        #expect(try writer.block(at: code).block.instructions.count == 1)
+    }
+
     @Test func forksThatEndGiveTheirMemoryBack() throws {
         let machine = try DeviceGuest.machine()
         run(machine, to: 100_000, step: 10_000)

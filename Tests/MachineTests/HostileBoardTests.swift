@@ -3,8 +3,8 @@ import PCDevices
 import Testing
 import VMState
 
-/// Whatever a guest does to the devices of a whole machine, and whatever bytes their sections hold: nothing traps, nothing runs for ever, and what
-/// is saved can be loaded.
+/// Whatever a guest does to the devices of a whole machine, and whatever bytes their sections hold: nothing traps, nothing runs for
+/// ever, and what is saved can be loaded.
 @Suite struct HostileBoardTests {
     /// SplitMix64: the same sequence in every run.
     private struct Sequence: RandomNumberGenerator {

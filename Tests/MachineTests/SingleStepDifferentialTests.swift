@@ -21,7 +21,8 @@ import X86
         "mov eax, ds; mov ds, eax; nop", "call 9f; 9: pop rax; nop", "call 9f; jmp 7f; 9: ret; 7: nop",
         "pushfq; popfq; nop", "pushfq; and dword ptr [rsp], ~0x100; popfq; nop; nop; " + begin + "nop",
         "mov rcx, rsp; mov eax, ss; push rax; push rcx; pushfq; mov eax, cs; push rax; lea rax, [rip+9f]; push rax; iretq; 9: nop",
-        "pushfq; pop rdx; and edx, ~0x100; mov rcx, rsp; mov eax, ss; push rax; push rcx; push rdx; mov eax, cs; push rax; lea rax, [rip+9f]; push rax; iretq; 9: nop; nop",
+        "pushfq; pop rdx; and edx, ~0x100; mov rcx, rsp; mov eax, ss; push rax; push rcx; push rdx; mov eax, cs; "
+            + "push rax; lea rax, [rip+9f]; push rax; iretq; 9: nop; nop",
         "fld1; fstp st(0); movq xmm0, rax; paddd xmm0, xmm0; pause; mfence; nop",
         "lock add dword ptr [0x22002000], 1; xchg eax, [0x22002000]; prefetcht0 [0x22002000]",
         "mov ax, 1; xor edx, edx; mov cx, 3; div cx; imul eax, edx, 7; bswap eax",

@@ -112,37 +112,4 @@ import X86
             #expect(try unsigned(stream, "pckbd", "kbd.pckbd_outport.outport") & 2 == 0)
         }
     }
-
-    /// A processor between INIT and its start-up message, in the words of the translator: asleep, and waiting.
-    @Test func aProcessorThatWaits() throws {
-        let (stream, again, machine) = try saved { machine in
-            // INIT to all others, from the first processor.
-            try machine.deviceWrite(0xFEE0_0300, byteCount: 4, value: 0xC4500)
-            _ = machine.runAll(until: machine.virtualTime + 100_000)
-        }
-        #expect(machine.virtualTime > 0)
-        for stream in [stream, again] {
-            #expect(try unsigned(stream, "apic", "apic_sipi.wait_for_sipi", 1) == 1)
-            #expect(try unsigned(stream, "cpu_common", "halted", 1) == 1)
-            #expect(!subsections(stream, "apic", 0).contains("apic_sipi"))
-            let next = try stream.machine()
-            try next.deviceWrite(0xFEE0_0300, byteCount: 4, value: 0xC4612)
-            _ = next.runAll(until: next.virtualTime + 40_000)
-            #expect(next.processors[1].system.pointee.segments[1].selector == 0x1200)
-        }
-    }
-
-    @Test func aStartUpThatHasNotBeenTaken() throws {
-        let (stream, again, _) = try saved { machine in
-            try machine.deviceWrite(0xFEE0_0300, byteCount: 4, value: 0xC4500)
-            _ = machine.runAll(until: machine.virtualTime + 100_000)
-            try machine.deviceWrite(0xFEE0_0300, byteCount: 4, value: 0xC4634)
-        }
-        for stream in [stream, again] {
-            #expect(try unsigned(stream, "apic", "apic_sipi.sipi_vector", 1) == 0x34)
-            let next = try stream.machine()
-            _ = next.runAll(until: next.virtualTime + 40_000)
-            #expect(next.processors[1].system.pointee.segments[1].selector == 0x3400)
-        }
-    }
 }

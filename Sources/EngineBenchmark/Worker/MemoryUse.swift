@@ -12,8 +12,10 @@ package struct MemoryUse: Sendable, Codable {
     package var writtenBytes: UInt64
 
     package init(of machine: Machine) throws {
+        var written = 0
+        try machine.forEachWrittenPage { _, _ in written += 1 }
         touchedBytes = UInt64(machine.touchedPageCount) * 4096
-        writtenBytes = UInt64(machine.memory.writtenPages().count) * 4096
+        writtenBytes = UInt64(written) * 4096
         peakBytes = try Self.peakBytes()
     }
 

@@ -132,7 +132,8 @@ extension MigrationStream {
         for subsection in list {
             guard let section = device(idstr, instanceID), !section.contains(subsection.path) else { continue }
             try appendSubsection(
-                subsection.name, fields: subsection.fields, to: idstr, instanceID, inside: subsection.structure)
+                subsection.name, version: subsection.version, fields: subsection.fields, to: idstr, instanceID,
+                inside: subsection.structure)
         }
     }
 }

@@ -63,7 +63,7 @@ package final class BlockCache {
     /// Bytes of blocks that are kept, about: some 17,000 blocks, with some 6 MiB of machine code.
     package static let usualLimit = 16 << 20
     /// Processors whose translation caches are kept.
-    package static let usualTranslations = 32
+    package static let usualTranslations = 8
 
     private var blocks: [Key: CachedBlock] = [:]
     /// Blocks that another version of a second page replaced: kept, because a jump cache may still name them.

@@ -52,8 +52,9 @@ extension Machine {
     /// The page that code at a linear address is in. From now on stores to it are noticed, by whatever processor.
     private func codePage(_ linear: UInt64) throws(AccessFailure) -> CodePageCache.Entry {
         let tlb = processor.tlb
-        let key = CodePageCache.key(linear, translationSet)
+        // A page whose blocks were dropped is written without any notice to this processor.
         tlb.forgetDroppedBlocks()
+        let key = CodePageCache.key(linear, translationSet)
         tlb.codePages.note(linear)
         if let known = tlb.codePages.find(linear, key: key) { return known }
         let translation = try translate(linear, .execute)

@@ -58,7 +58,7 @@ extension KeyboardController {
     package var neededKeyboardSubsections: [NeededSubsection] {
         guard keyboard.indicators != 0 else { return [] }
         return [
-            NeededSubsection("ps2kbd/ledstate", fields: [.int32("ledstate", Int32(keyboard.indicators))])
+            NeededSubsection("ps2kbd/ledstate", version: 3, fields: [.int32("ledstate", Int32(keyboard.indicators))])
         ]
     }
 

@@ -24,8 +24,10 @@ extension RealTimeClock {
         memory[Register.weekday] = encode(time.weekday + 1)
         memory[Register.day] = encode(time.day)
         memory[Register.month] = encode(time.month)
-        memory[Register.year] = encode((time.year % 100 + 100) % 100)
-        memory[Register.century] = encode(time.year / 100 % 100)
+        // A damaged section may stand for a year before the first.
+        let year = (time.year % 10_000 + 10_000) % 10_000
+        memory[Register.year] = encode(year % 100)
+        memory[Register.century] = encode(year / 100)
     }
 
     /// Takes the date from the registers.

@@ -4,7 +4,8 @@ import Machine
 extension Stemma {
     /// The machine of a snapshot in Stemma's engine, whole and concrete: as a native run begins with it. For measurements.
     ///
-    /// Names that are removed meanwhile may free what it reads: whoever shares the store with others holds a lease.
+    /// Names that are removed meanwhile may free what it reads: whoever shares the store with others holds a lease. The machine and its
+    /// forks stay on one thread.
     ///
     /// - Parameter usesMachineCode: false to interpret every instruction.
     package func nativeMachine(_ reference: Reference, usesMachineCode: Bool = true) throws -> Machine {
@@ -13,6 +14,6 @@ extension Stemma {
         var options = try nativeOptions(of: origin, state)
         options.usesMachineCode = usesMachineCode
         let configuration = try configuration(of: origin.commit, named: reference.description)
-        return try state.machine(options, disks: snapshotDisks(of: origin, configuration))
+        return try state.machine(options, disks: snapshotDisks(of: origin, configuration), isConfined: true)
     }
 }

@@ -180,7 +180,8 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     /// Leave the block and go on at the address in a.
     case jumpIndirect
     /// Raise exception vector `imm` bits 0-7 (bit 8: has an error code, bits 32-63: the code; bit 9: software interrupt, that is
-    /// a trap whose saved RIP is the next instruction; bit 10: without a check of the gate's privilege level). The instruction does not retire, traps excepted.
+    /// a trap whose saved RIP is the next instruction; bit 10: without a check of the gate's privilege level). The instruction does not
+    /// retire, traps excepted.
     case raise
     /// Stemma's hypercall number `imm`; RIP is already behind the instruction, which counts as retired.
     case hypercall

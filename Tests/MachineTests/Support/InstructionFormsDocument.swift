@@ -85,18 +85,20 @@ struct InstructionFormsDocument {
         STEMMA_WRITE_INSTRUCTION_FORMS=1 swift test --filter InstructionFormsTests
         ```
 
-        * **instruction**, **operands**: names and operand kinds are Zydis 4.0's. `r32/m32` means a register or memory; `m` an address or an
-          operand without one size, `vm` a vector of addresses, `-` no operand. Prefixes (LOCK, REP, segments, address size) make no form of their own.
+        * **instruction**, **operands**: names and operand kinds are Zydis 4.0's. `r32/m32` means a register or memory; `m` an address or
+          an operand without one size, `vm` a vector of addresses, `-` no operand. Prefixes (LOCK, REP, segments, address size) make no form
+          of their own.
         * **modes**: 64-bit (64), compatibility (C), protected (32) and real-address mode (16).
-        * **compared with**: `host` when the differential tests run every form on the host's processor and in the engine with random operands and compare
-          registers, flags, memory and faults; `host 3/5` when they do so with three of five forms: the others share the lifting, because
-          operands are read and written by the same code, whatever their kind. For instructions that the host does not compare, the tests whose
-          programs contain them.
-        * **flags left out**: flags that the manual leaves undefined in at least one form and that the comparison does not look at. What the engine makes
-          of them is said in <doc:X86>.
+        * **compared with**: `host` when the differential tests run every form on the host's processor and in the engine with random
+          operands and compare registers, flags, memory and faults; `host 3/5` when they do so with three of five forms: the others share
+          the lifting, because operands are read and written by the same code, whatever their kind. For instructions that the host does
+          not compare, the tests whose programs contain them.
+        * **flags left out**: flags that the manual leaves undefined in at least one form and that the comparison does not look at. What
+          the engine makes of them is said in <doc:X86>.
 
-        Beside that, `VectorDifferentialTests` runs random VEX and SSE encodings on both sides, `EngineDifferentialTests` compares the interpreter with
-        translated code, and `stemma engine lockstep` compares the engine with QEMU's translator on whole guests, instruction by instruction.
+        Beside that, `VectorDifferentialTests` runs random VEX and SSE encodings on both sides, `EngineDifferentialTests` compares the
+        interpreter with translated code, and `stemma engine lockstep` compares the engine with QEMU's translator on whole guests,
+        instruction by instruction.
 
         ## Forms that may differ from a processor
 
@@ -106,14 +108,14 @@ struct InstructionFormsDocument {
         * Destinations that the manual leaves undefined: BSF and BSR of zero, BSWAP of 16 bits. See <doc:X86>.
 
         ## Lifted
-
         """
 
     private static let tail = """
 
-        The families of AVX-512 are #UD until XCR0 has the components of their state, and end a run as unsupported then. Nor are there virtual-8086 mode,
-        hardware task switches (task gates, far jumps and calls to task segments, IRET with NT set), system management mode, VMX, SVM, SGX and
-        enclaves: a guest that asks for them ends its run with a reason. Encodings that no processor knows raise #UD.
+        The families of AVX-512 are #UD until XCR0 has the components of their state, and end a run as unsupported then. Nor are there
+        virtual-8086 mode, hardware task switches (task gates, far jumps and calls to task segments, IRET with NT set), system management
+        mode, VMX, SVM, SGX and enclaves: a guest that asks for them ends its run with a reason. Encodings that no processor knows raise
+        #UD.
 
         """
 }

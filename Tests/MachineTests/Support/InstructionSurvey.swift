@@ -88,6 +88,10 @@ struct InstructionSurvey {
                 for size in sizes { body(size + [opcode, 0x06] + rest) }
             }
         }
+        // 3DNow: the opcode stands behind the operands.
+        for opcode in UInt8(0)...255 {
+            for modRM in [0x00, 0xC1] as [UInt8] { body([0x0F, 0x0F, modRM, opcode] + rest) }
+        }
         forEachVectorEncoding(body)
     }
 
