@@ -83,7 +83,7 @@ import X86
         for width: UInt8 in [16, 32, 64] {
             let (bits, mask) = (UInt64(width), ~UInt64(0) >> UInt64(64 - width))
             for a in Self.words {
-                for count in Array(0...70) + [255, 256, 1 << 32, ~0] {
+                for count in [UInt64](0...70) + [255, 256, 1 << 32, ~0] {
                     var (left, right, arithmetic): (UInt64, UInt64, UInt64) = (0, 0, 0)
                     for position in stride(from: UInt64(0), to: 64, by: Int(bits)) {
                         let lane = Lane(bits: Int(bits), a: (a >> position) & mask, b: 0)

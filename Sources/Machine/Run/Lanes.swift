@@ -34,7 +34,8 @@ enum Lanes {
             }
         case .laneMultiplyHighUnsigned:
             return each(a, b) { V.Scalar(truncatingIfNeeded: (UInt64($0) &* UInt64($1)) >> bits) }
-        case .laneEqual: return V(repeating: 0).replacing(with: V(repeating: .max), where: a .== b)
+        // 0 or 1, less 1: what is written as a choice by lanes becomes no vector instruction.
+        case .laneEqual: return each(a ^ b, V(repeating: 1)) { min($0, $1) } &- V(repeating: 1)
         case .laneGreaterSigned: return each(a, b) { number($0) > number($1) ? .max : 0 }
         case .laneMinimumUnsigned: return each(a, b) { min($0, $1) }
         case .laneMaximumUnsigned: return each(a, b) { max($0, $1) }
