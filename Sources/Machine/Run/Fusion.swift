@@ -124,6 +124,8 @@ struct Fusion {
         case .subtract: (whole.operation, flagsForm) = (.differenceWithFlags, .flagsOfDifference)
         default: return nil
         }
+        // The flags name a constant 0 by its slot.
+        if whole.b == .immediate, whole.immediate == 0 { whole.b = .zero }
         var (b, before) = (whole.b, 1)
         let next = operations[1]
         if flagsForm == .flagsOfDifference, b == .immediate, next.operation == .move, next.width == 64,

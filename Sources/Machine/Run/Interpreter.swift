@@ -216,43 +216,43 @@ extension Machine {
 
                 case .branchEqual:
                     op += 1
-                    if (a ^ b) & mask == 0 {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, (a ^ b) & mask == 0) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchNotEqual:
                     op += 1
-                    if (a ^ b) & mask != 0 {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, (a ^ b) & mask != 0) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessUnsigned:
                     op += 1
-                    if a & mask < b & mask {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, a & mask < b & mask) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessOrEqualUnsigned:
                     op += 1
-                    if a & mask <= b & mask {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, a & mask <= b & mask) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessSigned:
                     op += 1
-                    if Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift) {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift)) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessOrEqualSigned:
                     op += 1
-                    if Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift) {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift)) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
