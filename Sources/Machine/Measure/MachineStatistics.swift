@@ -36,7 +36,8 @@ extension Machine {
 
 extension MachineStatistics: CustomStringConvertible {
     package var description: String {
-        "look-ups \(lookUps), flushes \(flushes) and \(jumpFlushes) of jumps, lifted \(liftedBlocks), translated \(translations), returns \(returns), TLB misses \(loads) "
+        "look-ups \(lookUps), flushes \(flushes) and \(jumpFlushes) of jumps, lifted \(liftedBlocks), translated \(translations), "
+            + "returns \(returns), TLB misses \(loads) "
             + "loads and \(stores) stores, helpers \(helpers), exceptions \(exceptions), code writes \(codeWrites)"
     }
 }
