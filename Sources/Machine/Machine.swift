@@ -51,8 +51,8 @@ package final class Machine {
     package var paravirtual = ParavirtualState()
     /// Reads of devices so far, by port or address.
     @exclusivity(unchecked) package internal(set) var deviceAccessCount: UInt64 = 0
-    /// Counts of this machine, not of its forks.
-    @exclusivity(unchecked) package internal(set) var statistics = MachineStatistics()
+    /// See `statistics`.
+    @exclusivity(unchecked) var counts = MachineStatistics()
     /// No other instruction is in the block, so a debug trap can follow it; and whenever no block runs.
     @exclusivity(unchecked) var isAlone = true
     /// Why Swift code that a translated block called could not do its work, and the block.

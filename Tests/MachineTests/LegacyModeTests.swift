@@ -228,11 +228,11 @@ import X86
         #expect(machine.run(budget: 100) == .hypercall(number: 2))
         let processor = machine.processor
         #expect(processor.system.pointee.privilegeLevel == 0)
-        #expect(processor.system.pointee.isLongCode)
+        #expect(processor.system.isLongCode)
         #expect(processor[.r8] == UInt64(LongModeGuest.kernelCode))
         #expect(machine.run(budget: 100) == .hypercall(number: 1))
         #expect(processor.system.pointee.privilegeLevel == 3)
-        #expect(!processor.system.pointee.isLongCode)
+        #expect(!processor.system.isLongCode)
         #expect(processor[.rax] == (isSysenter ? 0x13 : 0x12))
     }
 

@@ -212,7 +212,7 @@ import X86
                     #expect(try word(machine, Self.shared + 16) == UInt64(count))
                     #expect(try word(machine, Self.start + 0xF10) == UInt64(count - 1))
                     for processor in machine.processors.dropFirst() {
-                        #expect(processor.system.pointee.isLongCode && processor[.rip] >> 12 == 0x180)
+                        #expect(processor.system.isLongCode && processor[.rip] >> 12 == 0x180)
                     }
                     digests.append(try digest(machine))
                 }

@@ -23,7 +23,8 @@ package struct EngineWorker {
         case ("guest", 5):
             return try json(guest(words[1], execution(words[2]), workload(words[3]), limit: number(words[4])))
         case ("bare", 3): return try json(bare(words[1], execution(words[2])))
-        case ("resume", 2): return try json(resume(words[1]))
+        case ("resume", 2): return try json(resume(words[1], quantum: 1))
+        case ("first-turn", 2): return try json(resume(words[1], quantum: nil))
         case ("memory", 3): return try json(memory(words[1], words[2] == "nothing" ? nil : workload(words[2])))
         case ("fork", 4):
             return try json(ForkProbe(resumed(words[1])).times(rounds: number(words[3]), dirtyPages: count(words[2])))
@@ -82,13 +83,16 @@ package struct EngineWorker {
 
     // MARK: - States
 
-    /// The machine of a snapshot once it has executed something, and the seconds from the opening of the store until then.
-    private func firstInstruction(_ reference: String) throws -> (machine: Machine, seconds: Double) {
+    /// The machine of a snapshot at the end of the first turn in which it executed something, and the seconds from the opening of the
+    /// store until then.
+    ///
+    /// - Parameter quantum: nanoseconds of a turn, which is that many instructions: with 1 it ends behind the first block.
+    private func firstTurn(_ reference: String, quantum: UInt64?) throws -> (machine: Machine, seconds: Double) {
         let clock = ContinuousClock()
         let start = clock.now
         // What this process opened before is not used.
         let opened = try Stemma(home: stemma.home)
-        let machine = try opened.nativeMachine(Reference(parsing: reference))
+        let machine = try opened.nativeMachine(Reference(parsing: reference), quantum: quantum)
         let before = machine.retiredTotal
         while machine.retiredTotal == before {
             switch machine.runAll(until: machine.virtualTime &+ 1) {
@@ -100,10 +104,10 @@ package struct EngineWorker {
         return (machine, (clock.now - start) / .seconds(1))
     }
 
-    private func resumed(_ reference: String) throws -> Machine { try firstInstruction(reference).machine }
+    private func resumed(_ reference: String) throws -> Machine { try firstTurn(reference, quantum: nil).machine }
 
-    private func resume(_ reference: String) throws -> ResumeTime {
-        ResumeTime(seconds: try firstInstruction(reference).seconds)
+    private func resume(_ reference: String, quantum: UInt64?) throws -> ResumeTime {
+        ResumeTime(seconds: try firstTurn(reference, quantum: quantum).seconds)
     }
 
     private func memory(_ reference: String, _ workload: Workload?) throws -> MemoryUse {

@@ -139,11 +139,11 @@ extension Machine {
             case 0xF2, 0xF3: isRepeated = true
             case 0x67: hasAddressPrefix = true
             case 0x66, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0xF0: continue
-            case 0x40...0x4F where processor.system.pointee.isLongCode: continue
+            case 0x40...0x4F where processor.system.isLongCode: continue
             // INS, OUTS; MOVS, CMPS; STOS, LODS, SCAS.
             case 0x6C...0x6F, 0xA4...0xA7, 0xAA...0xAF:
                 guard isRepeated else { return nil }
-                if processor.system.pointee.isLongCode { return hasAddressPrefix ? 32 : 64 }
+                if processor.system.isLongCode { return hasAddressPrefix ? 32 : 64 }
                 return processor.system.pointee.segments[1].isBig != hasAddressPrefix ? 32 : 16
             default: return nil
             }

@@ -4,6 +4,9 @@
 package struct MachineStatistics: Sendable, Hashable {
     /// Blocks that the jump cache did not have.
     package internal(set) var lookUps: UInt64 = 0
+    /// How often the TLB and the jump cache were emptied, and how often the jump cache alone.
+    package internal(set) var flushes: UInt64 = 0
+    package internal(set) var jumpFlushes: UInt64 = 0
     /// Blocks that were lifted, and translated to machine code.
     package internal(set) var liftedBlocks: UInt64 = 0
     package internal(set) var translations: UInt64 = 0
@@ -19,9 +22,22 @@ package struct MachineStatistics: Sendable, Hashable {
     package internal(set) var codeWrites: UInt64 = 0
 }
 
+extension Machine {
+    /// Counts of this machine since it was made, not of its forks.
+    package var statistics: MachineStatistics {
+        var result = counts
+        for processor in processors {
+            result.flushes &+= processor.tlb.flushCount
+            result.jumpFlushes &+= processor.tlb.jumpFlushCount
+        }
+        return result
+    }
+}
+
 extension MachineStatistics: CustomStringConvertible {
     package var description: String {
-        "look-ups \(lookUps), lifted \(liftedBlocks), translated \(translations), returns \(returns), TLB misses \(loads) "
+        "look-ups \(lookUps), flushes \(flushes) and \(jumpFlushes) of jumps, lifted \(liftedBlocks), translated \(translations), "
+            + "returns \(returns), TLB misses \(loads) "
             + "loads and \(stores) stores, helpers \(helpers), exceptions \(exceptions), code writes \(codeWrites)"
     }
 }

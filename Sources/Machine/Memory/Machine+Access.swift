@@ -36,11 +36,16 @@ extension Machine {
     /// The TLB set of the current privilege.
     @inline(__always)
     var translationSet: Int {
-        let system = processor.system
+        Self.translationSet(of: processor.system, CR4.supervisorAccessPrevention, RFlags.alignmentCheck)
+    }
+
+    /// The same of a processor, for a loop that has the bits CR4.SMAP and RFLAGS.AC at hand.
+    @inline(__always)
+    static func translationSet(
+        of system: UnsafeMutablePointer<SystemState>, _ prevention: UInt64, _ alignmentCheck: UInt64
+    ) -> Int {
         if system.pointee.privilegeLevel == 3 { return TLB.Set.user.rawValue }
-        if system.pointee.cr4 & CR4.supervisorAccessPrevention != 0,
-            system.pointee.systemFlags & RFlags.alignmentCheck != 0
-        {
+        if system.pointee.cr4 & prevention != 0, system.pointee.systemFlags & alignmentCheck != 0 {
             return TLB.Set.supervisorWithAccess.rawValue
         }
         return TLB.Set.supervisor.rawValue
@@ -111,7 +116,7 @@ extension Machine {
     func loadSlowly(
         _ address: UInt64, byteCount: Int, forStore: Bool, asSupervisor: Bool = false, ignoringWatch: Bool = false
     ) throws(AccessFailure) -> Loaded {
-        statistics.loads &+= 1
+        counts.loads &+= 1
         let offset = Int(address & 4095)
         let kind: AccessKind = forStore ? .write : .read
         let first = try translate(address, kind, asSupervisor: asSupervisor)
@@ -189,7 +194,7 @@ extension Machine {
         _ address: UInt64, byteCount: Int, low: UInt64, high: UInt64, asSupervisor: Bool = false,
         ignoringWatch: Bool = false, inside block: CachedBlock? = nil
     ) throws(AccessFailure) {
-        statistics.stores &+= 1
+        counts.stores &+= 1
         let offset = Int(address & 4095)
         let first = try translate(address, .write, asSupervisor: asSupervisor)
         if offset + byteCount <= 4096 {

@@ -38,7 +38,7 @@ extension Machine {
                 guard let block = jump.pointee.block?.takeUnretainedValue() else { return .exit(.budget) }
                 let known = code.blocks.count
                 let offset = code.offset(of: block, set: set)
-                if code.blocks.count != known { statistics.translations &+= 1 }
+                if code.blocks.count != known { counts.translations &+= 1 }
                 // No room even in empty memory: not with the lifter's blocks and the usual capacity.
                 if offset == 0 { return execute(nil) ?? .exit(.budget) }
                 if tlb.codeGeneration != code.generation {
@@ -51,7 +51,7 @@ extension Machine {
             if place != 0 { code.link(place, to: offset) }
             place = 0
 
-            statistics.returns &+= 1
+            counts.returns &+= 1
             let result = code.enter(opaque, processor, at: offset, set: set)
             processor.settleFlags()
             let index = Int((result >> 8) & 0xFF_FFFF)

@@ -16,7 +16,6 @@ enum NativeEntry {
     static var helperAddress: UInt64 { address { NativeEntry.helper($0, $1, $2, $3, $4, $5) } }
     static var seldomAddress: UInt64 { address { NativeEntry.seldom($0, $1, $2, $3, $4, $5) } }
     static var repetitionAddress: UInt64 { address { NativeEntry.repetition($0, $1, $2, $3, $4, $5) } }
-    static var settleAddress: UInt64 { address { NativeEntry.settle($0, $1, $2, $3, $4, $5) } }
 
     private static func address(_ function: Function) -> UInt64 { UInt64(unsafeBitCast(function, to: UInt.self)) }
 
@@ -91,14 +90,6 @@ enum NativeEntry {
         machine.processor.settleFlags()
         if let failure = machine.executeHelper(operation) { return request.fail(failure) }
         key.pointee = TLB.key(0, machine.translationSet) ^ machine.processor.system.pointee.modeKey
-        return 0
-    }
-
-    private static func settle(
-        _ raw: UnsafeMutableRawPointer, _ address: UInt64, _ info: UInt64, _ block: UnsafeRawPointer,
-        _ value: UnsafeMutablePointer<UInt64>, _ key: UnsafeMutablePointer<UInt64>
-    ) -> UInt64 {
-        Unmanaged<Machine>.fromOpaque(raw).takeUnretainedValue().processor.settleFlags()
         return 0
     }
 

@@ -17,8 +17,9 @@ struct NativeRoutines {
     private(set) var store = 0
     private(set) var helper = 0
     private(set) var seldom = 0
-    private(set) var settle = 0
     private(set) var repetition = 0
+    /// Computes the flags that wait in the system state. RAX, RCX, RDX and EFLAGS change.
+    private(set) var settle = 0
     /// Makes MXCSR the guest's. When that has unmasked exceptions, the block is left with `NativeStatus.interpret`; the RIP slot must be set.
     private(set) var loadFloat = 0
     /// Where blocks may begin.
@@ -51,7 +52,7 @@ struct NativeRoutines {
         store = emitCall(NativeEntry.storeAddress)
         helper = emitCall(NativeEntry.helperAddress)
         seldom = emitCall(NativeEntry.seldomAddress)
-        settle = emitCall(NativeEntry.settleAddress)
+        settle = Self.emitSettle(&code)
         repetition = emitCall(NativeEntry.repetitionAddress)
         end = code.position
     }

@@ -1,10 +1,12 @@
 /// What the pages that code was fetched from hold, by virtual address and who executes: saves the page walk when a block is looked up.
 ///
 /// Valid as long as the entries of the jump cache are.
-final class CodePageCache {
+///
+/// Unsafe: the memory belongs to the TLB.
+struct CodePageCache {
     /// One virtual page.
     struct Entry {
-        /// `TLB.key` of the page's address; 1 for none.
+        /// `CodePageCache.key`; 0 for none.
         var key: UInt64
         /// Dense index of the page.
         var index: Int
@@ -15,25 +17,28 @@ final class CodePageCache {
     }
 
     private static let count = 256
-    private static let none: UInt64 = 1
+    private static let groupShift = 2
+    private static let seenWords = 64
+    private static let seenOffset = count * MemoryLayout<Entry>.stride
+    private static let usedOffset = seenOffset + seenWords * 8
+    /// Bytes of memory.
+    static let byteCount = usedOffset + EntryGroups.byteCount(count, shift: groupShift)
+
     private let entries: UnsafeMutablePointer<Entry>
-    private let used = EntryGroups(count: CodePageCache.count, groupShift: 2)
     /// Bit per hashed page number: pages that blocks were looked up in.
     private let seen: UnsafeMutablePointer<UInt64>
-    private static let seenWords = 64
+    private let used: EntryGroups
 
-    init() {
-        entries = .allocate(capacity: Self.count)
-        entries.initialize(
-            repeating: Entry(key: Self.none, index: 0, content: 0, physical: 0), count: Self.count)
-        seen = .allocate(capacity: Self.seenWords)
-        seen.initialize(repeating: 0, count: Self.seenWords)
+    /// - Parameter memory: `byteCount` bytes; zeros are an empty cache.
+    init(_ memory: UnsafeMutableRawPointer) {
+        entries = memory.assumingMemoryBound(to: Entry.self)
+        seen = (memory + Self.seenOffset).assumingMemoryBound(to: UInt64.self)
+        used = EntryGroups(memory + Self.usedOffset, count: Self.count, shift: Self.groupShift)
     }
 
-    deinit {
-        entries.deallocate()
-        seen.deallocate()
-    }
+    /// Key of the page of an address, for whoever uses a TLB set.
+    @inline(__always)
+    static func key(_ address: UInt64, _ set: Int) -> UInt64 { TLB.key(address & ~4095, set) | 1 }
 
     private static func slot(_ address: UInt64) -> Int { Int((address >> 12) & UInt64(count - 1)) }
 
@@ -43,7 +48,7 @@ final class CodePageCache {
         return (hash >> 6, 1 << UInt64(hash & 63))
     }
 
-    /// The page of an address with the key `key` (of its page).
+    /// The page of an address with the key `key`.
     func find(_ address: UInt64, key: UInt64) -> Entry? {
         let entry = entries[Self.slot(address)]
         return entry.key == key ? entry : nil
@@ -64,7 +69,7 @@ final class CodePageCache {
     ///
     /// - Returns: true when blocks may have been found in it, or in the page before.
     func forget(_ page: UInt64) -> Bool {
-        if entries[Self.slot(page)].key != Self.none { entries[Self.slot(page)].key = Self.none }
+        entries[Self.slot(page)].key = 0
         for address in [page, page &- 4096] {
             let (word, bit) = Self.seenBit(address)
             if seen[word] & bit != 0 { return true }
@@ -73,7 +78,7 @@ final class CodePageCache {
     }
 
     func clear() {
-        used.forEach { entries[$0].key = Self.none }
+        used.forEach { entries[$0].key = 0 }
         used.clear()
         seen.update(repeating: 0, count: Self.seenWords)
     }

@@ -1,25 +1,25 @@
 /// Which parts of a table hold something: one bit per group of neighbouring entries, so that emptying costs what filling did.
-final class EntryGroups {
+///
+/// Unsafe: the memory belongs to the owner of the table.
+struct EntryGroups {
     private let words: UnsafeMutablePointer<UInt64>
     private let wordCount: Int
-    private let groupShift: Int
+    private let shift: Int
 
-    /// - Parameters:
-    ///   - count: entries of the table, a multiple of 64 groups.
-    ///   - groupShift: binary logarithm of a group's entries.
-    init(count: Int, groupShift: Int) {
-        self.groupShift = groupShift
-        wordCount = count >> (groupShift + 6)
-        words = .allocate(capacity: wordCount)
-        words.initialize(repeating: 0, count: wordCount)
+    /// Bytes of memory for a table of `count` entries, a multiple of 64 groups of 2^`shift`.
+    static func byteCount(_ count: Int, shift: Int) -> Int { count >> (shift + 6) * 8 }
+
+    /// - Parameter memory: zeros when the table is empty.
+    init(_ memory: UnsafeMutableRawPointer, count: Int, shift: Int) {
+        self.shift = shift
+        wordCount = count >> (shift + 6)
+        words = memory.assumingMemoryBound(to: UInt64.self)
     }
-
-    deinit { words.deallocate() }
 
     /// Entry `index` is filled. It must be one of the table's.
     @inline(__always)
     func note(_ index: Int) {
-        let group = index &>> groupShift
+        let group = index &>> shift
         words[group &>> 6] |= 1 &<< UInt64(group & 63)
     }
 
@@ -29,9 +29,9 @@ final class EntryGroups {
         for word in 0..<wordCount {
             var rest = words[word]
             while rest != 0 {
-                let first = (word &* 64 &+ rest.trailingZeroBitCount) &<< groupShift
+                let first = (word &* 64 &+ rest.trailingZeroBitCount) &<< shift
                 rest &= rest &- 1
-                for index in first..<first &+ (1 &<< groupShift) { body(index) }
+                for index in first..<first &+ (1 &<< shift) { body(index) }
             }
         }
     }

@@ -25,10 +25,10 @@ extension Machine {
         _ address: UInt64, _ kind: AccessKind, asSupervisor: Bool = false
     ) throws(AccessFailure) -> Translation {
         let system = processor.system
-        guard system.pointee.isPaging else {
+        guard system.isPaging else {
             return Translation(physicalAddress: address & 0xFFFF_FFFF, mayWrite: true)
         }
-        guard system.pointee.isLongMode else {
+        guard system.isLongMode else {
             return try translateLegacy(
                 address, kind, isUser: system.pointee.privilegeLevel == 3 && !asSupervisor)
         }

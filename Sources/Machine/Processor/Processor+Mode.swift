@@ -1,48 +1,56 @@
 import X86
 
-// Always in line: a call would be given a copy of the whole state
-extension SystemState {
+// Of the pointer: what is asked of `pointee` is given a copy of the whole state
+extension UnsafeMutablePointer<SystemState> {
     /// CR0.PE is clear: real-address mode.
     @inline(__always)
-    var isReal: Bool { cr0 & CR0.protectionEnable == 0 }
+    var isReal: Bool { pointee.cr0 & CR0.protectionEnable == 0 }
+
+    /// The page-table root is in use: CR0.PG.
+    @inline(__always)
+    var isPaging: Bool { pointee.cr0 & CR0.paging != 0 }
 
     /// Long mode is active: 64-bit or compatibility mode.
     @inline(__always)
-    var isLongMode: Bool { efer & EFER.longModeActive != 0 }
+    var isLongMode: Bool { pointee.efer & EFER.longModeActive != 0 }
+
+    /// 64-bit mode: long mode is active and CS.L is set.
+    @inline(__always)
+    package var isLongCode: Bool { isLongMode && pointee.segments[1].isLong }
 
     /// Width of the stack pointer in bits.
     @inline(__always)
-    var stackWidth: Int { isLongCode ? 64 : segments[2].isBig ? 32 : 16 }
+    var stackWidth: Int { isLongCode ? 64 : pointee.segments[2].isBig ? 32 : 16 }
 
     /// ES, CS, SS and DS need neither base nor check: from 0 to 4 GiB, data writable, code readable.
-    @inline(__always)
     var isFlat: Bool {
         guard !isReal else { return false }
         for index in [0, 2, 3] {
             // Present, code or data, data, expand-up, writable.
-            guard segments[index].base == 0, segments[index].limit == 0xFFFF_FFFF,
-                segments[index].attributes & 0x9E00 == 0x9200
+            guard pointee.segments[index].base == 0, pointee.segments[index].limit == 0xFFFF_FFFF,
+                pointee.segments[index].attributes & 0x9E00 == 0x9200
             else { return false }
         }
-        return segments[1].base == 0 && segments[1].limit == 0xFFFF_FFFF && segments[1].attributes & 0x9A00 == 0x9A00
+        return pointee.segments[1].base == 0 && pointee.segments[1].limit == 0xFFFF_FFFF
+            && pointee.segments[1].attributes & 0x9A00 == 0x9A00
     }
 }
 
 extension Processor {
     /// Adds to a lift context what the mode and the segments say.
     func addMode(to context: inout LiftContext) {
-        guard !system.pointee.isLongCode else { return }
+        guard !system.isLongCode else { return }
         context.mode = system.pointee.segments[1].isBig ? .code32 : .code16
-        context.isReal = system.pointee.isReal
-        context.isCompatibility = system.pointee.isLongMode
+        context.isReal = system.isReal
+        context.isCompatibility = system.isLongMode
         context.hasWideStack = system.pointee.segments[2].isBig
-        context.isFlat = system.pointee.isFlat
+        context.isFlat = system.isFlat
     }
 
     /// Must follow every change of a segment register, of CR0.PE or of EFER.LMA: blocks found by address belong to one mode.
     func modeChanged() {
-        if system.pointee.isLongCode != (system.pointee.modeKey == 0) { leaveEngine() }
-        if system.pointee.isLongCode {
+        if system.isLongCode != (system.pointee.modeKey == 0) { leaveEngine() }
+        if system.isLongCode {
             system.pointee.modeKey = 0
             return
         }
@@ -67,6 +75,6 @@ extension Processor {
 
     /// Linear address of an instruction pointer.
     func codeAddress(_ rip: UInt64) -> UInt64 {
-        system.pointee.isLongCode ? rip : (rip &+ self[.csBase]) & 0xFFFF_FFFF
+        system.isLongCode ? rip : (rip &+ self[.csBase]) & 0xFFFF_FFFF
     }
 }

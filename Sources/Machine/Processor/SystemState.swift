@@ -88,12 +88,4 @@ package struct SystemState {
         stop = count
         heldStop = nil
     }
-
-    /// The page-table root is in use: CR0.PG.
-    @inline(__always)
-    var isPaging: Bool { cr0 & CR0.paging != 0 }
-
-    /// 64-bit mode: long mode is active and CS.L is set.
-    @inline(__always)
-    package var isLongCode: Bool { efer & EFER.longModeActive != 0 && segments[1].isLong }
 }

@@ -9,8 +9,8 @@ extension TLB {
 
     /// Forgets where translated code is, but not the blocks.
     func forgetCode() {
-        guard let jumpStorage else { return }
-        usedJumps.forEach { jumpStorage[$0].code = 0 }
+        guard let tables else { return }
+        tables.usedJumps.forEach { tables.jumps[$0].code = 0 }
     }
 
     /// Remembers that a translation from a large page is entered. `mask` has ones above the page's offset bits.
@@ -31,66 +31,68 @@ extension TLB {
             flush()
             return
         }
+        guard let tables else { return }
         let page = address & ~4095
-        if let storage {
-            let index = Int((address >> 12) & UInt64(Self.setCount - 1))
-            for set in 0..<3 {
-                let entry = storage + set * Self.setCount + index
-                if entry.pointee.read == page || entry.pointee.write == page {
-                    entry.pointee = .empty
-                }
-            }
+        let index = Int((address >> 12) & UInt64(Self.setCount - 1))
+        for set in 0..<3 {
+            let entry = tables.entries + set * Self.setCount + index
+            if entry.pointee.read == page || entry.pointee.write == page { entry.pointee = .empty }
         }
         if blockGeneration != blocks.generation { return forgetDroppedBlocks() }
         // Blocks of this page, and those of the page before that reach into it.
-        guard knownCodePages?.forget(page) == true, let jumpStorage else { return }
-        usedJumps.forEach { index in
-            guard jumpStorage[index].block != nil else { return }
-            let rip = jumpStorage[index].rip
-            if rip &- (page &- 4096) < 8192 { jumpStorage[index] = JumpEntry.empty }
+        guard tables.codePages.forget(page) else { return }
+        tables.usedJumps.forEach { index in
+            guard tables.jumps[index].block != nil else { return }
+            let rip = tables.jumps[index].rip
+            if rip &- (page &- 4096) < 8192 { tables.jumps[index] = JumpEntry.empty }
         }
     }
 
     /// Forgets every translation.
     func flush() {
+        flushCount &+= 1
         largeLow = nil
         largeHigh = nil
-        if let storage {
-            usedEntries.forEach { storage[$0] = .empty }
-            usedEntries.clear()
-        }
         allowsWrites = false
-        flushJumps()
+        guard let tables else { return }
+        tables.usedEntries.forEach { tables.entries[$0] = .empty }
+        tables.usedEntries.clear()
+        emptyJumps()
     }
 
+    /// Forgets where blocks are.
     func flushJumps() {
-        // Blocks can be looked up before the processor runs, when there is no jump cache yet.
-        knownCodePages?.clear()
-        guard let jumpStorage else { return }
-        usedJumps.forEach { jumpStorage[$0] = .empty }
-        usedJumps.clear()
+        jumpFlushCount &+= 1
+        emptyJumps()
+    }
+
+    private func emptyJumps() {
+        guard let tables else { return }
+        tables.usedJumps.forEach { tables.jumps[$0] = .empty }
+        tables.usedJumps.clear()
+        tables.codePages.clear()
     }
 
     /// Makes every page read-only again: after a fork.
     func flushWrites() {
-        guard let storage, allowsWrites else { return }
-        usedEntries.forEach { storage[$0].write = Self.invalid }
+        guard let tables, allowsWrites else { return }
+        tables.usedEntries.forEach { tables.entries[$0].write = Self.invalid }
         allowsWrites = false
     }
 
     /// Makes one page read-only again: when code was lifted from it.
     func flushWrites(host: UnsafeMutableRawPointer) {
-        guard let storage else { return }
-        usedEntries.forEach { index in
-            if storage[index].host == host { storage[index].write = Self.invalid }
+        guard let tables else { return }
+        tables.usedEntries.forEach { index in
+            if tables.entries[index].host == host { tables.entries[index].write = Self.invalid }
         }
     }
 
     /// Forgets the entries that lead to a page's bytes.
     func flush(host: UnsafeMutableRawPointer) {
-        guard let storage else { return }
-        usedEntries.forEach { index in
-            if storage[index].host == host { storage[index] = .empty }
+        guard let tables else { return }
+        tables.usedEntries.forEach { index in
+            if tables.entries[index].host == host { tables.entries[index] = .empty }
         }
     }
 }

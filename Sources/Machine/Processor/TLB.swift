@@ -42,7 +42,7 @@ final class TLB {
     static let count = 3 * setCount
     /// Never equal to a page-aligned address.
     static let invalid: UInt64 = 1
-    static let jumpCount = 8192
+    static let jumpCount = 16384
 
     /// Where things are, in bytes, for translated code: the entries of the three sets, then the jump cache.
     enum Layout {
@@ -54,16 +54,40 @@ final class TLB {
         static let jumps = Int32(TLB.count << 5)
         static let jumpKey: Int32 = 0
         static let jumpCode: Int32 = 20
-        static let byteCount = (TLB.count + TLB.jumpCount) << 5
+        fileprivate static let codePages = (TLB.count + TLB.jumpCount) << 5
+        fileprivate static let usedEntries = codePages + CodePageCache.byteCount
+        fileprivate static let usedJumps = usedEntries + EntryGroups.byteCount(TLB.count, shift: entryGroupShift)
+        fileprivate static let byteCount = usedJumps + EntryGroups.byteCount(TLB.jumpCount, shift: jumpGroupShift)
+        fileprivate static let entryGroupShift = 3
+        fileprivate static let jumpGroupShift = 2
     }
 
-    @exclusivity(unchecked) var storage: UnsafeMutablePointer<TLBEntry>?
-    @exclusivity(unchecked) var jumpStorage: UnsafeMutablePointer<JumpEntry>?
-    /// Which entries are not empty, in groups.
-    let usedEntries = EntryGroups(count: TLB.count, groupShift: 3)
-    let usedJumps = EntryGroups(count: TLB.jumpCount, groupShift: 2)
-    /// Made when the first block is looked up; it is valid as long as the jump cache's entries are, whether that has memory or not.
-    @exclusivity(unchecked) var knownCodePages: CodePageCache?
+    /// Everything that a flush empties.
+    ///
+    /// Unsafe: all of it lies in one piece of memory from the pool, which is this processor's as long as `TLB.tables` is not nil.
+    struct Tables {
+        let memory: UnsafeMutableRawPointer
+        let entries: UnsafeMutablePointer<TLBEntry>
+        let jumps: UnsafeMutablePointer<JumpEntry>
+        let codePages: CodePageCache
+        /// Which entries are not empty, in groups.
+        let usedEntries: EntryGroups
+        let usedJumps: EntryGroups
+
+        fileprivate init(_ memory: UnsafeMutableRawPointer) {
+            self.memory = memory
+            entries = memory.assumingMemoryBound(to: TLBEntry.self)
+            jumps = (memory + Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
+            codePages = CodePageCache(memory + Layout.codePages)
+            usedEntries = EntryGroups(memory + Layout.usedEntries, count: TLB.count, shift: Layout.entryGroupShift)
+            usedJumps = EntryGroups(memory + Layout.usedJumps, count: TLB.jumpCount, shift: Layout.jumpGroupShift)
+        }
+    }
+
+    @exclusivity(unchecked) private(set) var tables: Tables?
+    /// Of `flush` and `flushJumps`, for `MachineStatistics`.
+    @exclusivity(unchecked) var flushCount: UInt64 = 0
+    @exclusivity(unchecked) var jumpFlushCount: UInt64 = 0
     /// `NativeCode.generation` that `JumpEntry.code` belongs to.
     @exclusivity(unchecked) var codeGeneration = 0
     /// The cache with the blocks that the jump cache names, and its `BlockCache.generation` when they were entered.
@@ -142,32 +166,29 @@ final class TLB {
 
     deinit { release() }
 
-    /// The entries, followed by the jump cache; made on first use.
-    var entries: UnsafeMutablePointer<TLBEntry> { storage ?? makeStorage() }
+    /// The tables, made on first use: empty ones.
+    @inline(__always)
+    var madeTables: Tables { tables ?? makeTables() }
 
     @inline(never)
-    private func makeStorage() -> UnsafeMutablePointer<TLBEntry> {
-        let memory = blocks.translations.take(for: self)
-        let entries = memory.assumingMemoryBound(to: TLBEntry.self)
-        storage = entries
-        jumpStorage = (memory + Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
-        return entries
+    private func makeTables() -> Tables {
+        let made = Tables(blocks.translations.take(for: self))
+        tables = made
+        return made
     }
 
-    /// Memory for a processor's entries, all of them empty.
+    /// The entries, followed by the jump cache.
+    var entries: UnsafeMutablePointer<TLBEntry> { madeTables.entries }
+
+    /// Memory for a processor's tables, all of them empty.
     static func makeMemory() -> UnsafeMutableRawPointer {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Layout.byteCount, alignment: 64)
         memory.initializeMemory(as: TLBEntry.self, repeating: .empty, count: count)
         (memory + Int(Layout.jumps)).initializeMemory(as: JumpEntry.self, repeating: .empty, count: jumpCount)
+        // Code pages and groups are empty when they are 0.
+        let rest = Layout.byteCount - Layout.codePages
+        (memory + Layout.codePages).initializeMemory(as: UInt8.self, repeating: 0, count: rest)
         return memory
-    }
-
-    /// Pages that code was fetched from; made on first use.
-    var codePages: CodePageCache {
-        if let knownCodePages { return knownCodePages }
-        let fresh = CodePageCache()
-        knownCodePages = fresh
-        return fresh
     }
 
     /// Must come before the processor executes blocks: it is in use now, and names no block that was dropped.
@@ -176,40 +197,39 @@ final class TLB {
         forgetDroppedBlocks()
     }
 
-    /// Blocks by virtual address for the current translation and mode; made on first use. They are changed by `enter` and `forget` only.
-    var jumps: UnsafeMutablePointer<JumpEntry> {
-        UnsafeMutableRawPointer(entries).advanced(by: Int(Layout.jumps)).assumingMemoryBound(to: JumpEntry.self)
-    }
+    /// Blocks by virtual address for the current translation and mode. They are changed by `enter` and `flush` only.
+    var jumps: UnsafeMutablePointer<JumpEntry> { madeTables.jumps }
+
+    /// Where blocks are looked up.
+    var codePages: CodePageCache { madeTables.codePages }
 
     /// Makes an entry for the page of a virtual address.
     func enter(_ address: UInt64, set: Int, host: UnsafeMutableRawPointer, canWrite: Bool) {
         let page = address & ~4095
         if canWrite { allowsWrites = true }
         let index = set * Self.setCount + Int((address >> 12) & UInt64(Self.setCount - 1))
-        entries[index] = TLBEntry(read: page, write: canWrite ? page : Self.invalid, host: host)
-        usedEntries.note(index)
+        let tables = madeTables
+        tables.entries[index] = TLBEntry(read: page, write: canWrite ? page : Self.invalid, host: host)
+        tables.usedEntries.note(index)
     }
 
     /// Makes the entry for the block at `rip`.
     func enter(_ jump: JumpEntry, at rip: UInt64) {
         let index = Self.jumpIndex(rip)
-        jumps[index] = jump
-        usedJumps.note(index)
+        let tables = madeTables
+        tables.jumps[index] = jump
+        tables.usedJumps.note(index)
     }
 
     /// Gives the memory back; the next use starts empty.
     func release() {
-        if storage != nil { blocks.translations.giveBack(self) }
+        if tables != nil { blocks.translations.giveBack(self) }
     }
 
     /// Lets go of the memory, for the pool, and empties it; nil when there is none.
     func giveUp() -> UnsafeMutableRawPointer? {
         flush()
-        defer {
-            storage = nil
-            jumpStorage = nil
-            knownCodePages = nil
-        }
-        return storage.map { UnsafeMutableRawPointer($0) }
+        defer { tables = nil }
+        return tables?.memory
     }
 }

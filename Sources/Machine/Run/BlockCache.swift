@@ -4,6 +4,7 @@ import X86
 package final class CachedBlock {
     package let block: Block
     @exclusivity(unchecked) private var fused: UnsafeMutablePointer<MicroOp>?
+    @exclusivity(unchecked) private var origins: [UInt32] = []
     let instructionCount: UInt64
     let rip: UInt64
     /// Content identity of the page where the block begins.
@@ -26,19 +27,20 @@ package final class CachedBlock {
 
     deinit { fused?.deallocate() }
 
-    /// As `block.operations`, with the fused forms of `Fusion`; the indices are the same.
+    /// What the interpreter executes: `block.operations` with the fused forms of `Fusion`.
     var operations: UnsafeMutablePointer<MicroOp> { fused ?? fuse() }
 
     private func fuse() -> UnsafeMutablePointer<MicroOp> {
-        let count = block.operations.count
-        let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: count)
-        for index in 0..<count { (storage + index).initialize(to: block.operations[index]) }
-        let buffer = UnsafeMutableBufferPointer(start: storage, count: count)
-        Fusion.fuse(buffer)
-        if block.repetition != nil { Fusion.markRepetition(buffer) }
+        let fusion = Fusion(block.operations, isRepetition: block.repetition != nil)
+        let storage = UnsafeMutablePointer<MicroOp>.allocate(capacity: fusion.operations.count)
+        for (index, operation) in fusion.operations.enumerated() { (storage + index).initialize(to: operation) }
+        origins = fusion.origins
         fused = storage
         return storage
     }
+
+    /// The index in `block.operations` of the one with index `index` in `operations`.
+    func origin(of index: Int) -> Int { Int(origins[index]) }
 
     /// About how much memory the block takes, with its place in the cache and without what the engines make of it.
     var byteCount: Int {

@@ -2,6 +2,15 @@ import X86
 
 // Where a block is left before its end, or by an instruction that the run loop must know of
 extension Machine {
+    /// Where a block is left by a conditional branch: at its target, or by the jump that mostly follows it. Nil when the block goes on.
+    ///
+    /// Unsafe: `branch` leads to the branch in a block, behind which there is another operation always.
+    @inline(__always)
+    static func target(_ branch: UnsafePointer<MicroOp>, _ isTaken: Bool) -> UInt64? {
+        if case .jump = branch[1].operation { return branch[isTaken ? 0 : 1].immediate }
+        return isTaken ? branch.pointee.immediate : nil
+    }
+
     /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.
     func unwind(_ block: Block, at index: Int, _ reason: AccessFailure) -> AccessFailure {
         guard let position = block.instructionIndex(ofOperation: index) else { return reason }

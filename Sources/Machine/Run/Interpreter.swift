@@ -4,8 +4,8 @@ extension Machine {
     /// Executes blocks from RIP on until `SystemState.stop` instructions have retired or something fails; nil after a single block.
     ///
     /// Invariants of the unsafe code: block operations come from the lifter, which uses slots below `Slot.count` only and ends each
-    /// block with a terminator; cached blocks stay alive in `blocks` until `makeRoom`, after which the jump cache is empty; TLB host addresses are valid because
-    /// every replacement of a page's bytes drops them (`writableBytes`).
+    /// block with a terminator; cached blocks stay alive in `blocks` until `makeRoom`, after which the jump cache is empty; TLB host
+    /// addresses are valid because every replacement of a page's bytes drops them (`writableBytes`).
     func execute(_ single: CachedBlock?) -> AccessFailure? {
         let processor = processor
         let slots = processor.slots
@@ -13,6 +13,7 @@ extension Machine {
         let allEntries = processor.tlb.entries
         let jumps = processor.tlb.jumps
         processor.tlb.beginUse()
+        let (prevention, alignmentCheck) = (CR4.supervisorAccessPrevention, RFlags.alignmentCheck)
         var isFirst = true
 
         machine: while true {
@@ -22,7 +23,7 @@ extension Machine {
 
             // Next block: by virtual address and privilege, else by content.
             let rip = slots[16]
-            let set = translationSet
+            let set = Self.translationSet(of: system, prevention, alignmentCheck)
             let key = TLB.key(rip, set) ^ system.pointee.modeKey
             let jump = jumps + TLB.jumpIndex(rip)
             let code: TLB.JumpEntry
@@ -97,7 +98,7 @@ extension Machine {
                 case .lessOrEqualSigned:
                     destination.pointee = Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift) ? 1 : 0
                 case .sign: destination.pointee = (a &>> (width &- 1)) & 1
-                case .parity: destination.pointee = UInt64(~(a & 0xFF).nonzeroBitCount & 1)
+                case .parity: destination.pointee = Self.evenParity(a)
                 case .auxiliaryCarry: destination.pointee = ((a ^ b ^ slots[Int(immediate)]) >> 4) & 1
                 case .carryAdd:
                     let r = slots[Int(immediate)]
@@ -116,15 +117,16 @@ extension Machine {
                     let address = a &+ immediate
                     let entry = entries + Int((address >> 12) & UInt64(TLB.setCount - 1))
                     let bytes = width >> 3
-                    let tag = op.pointee.operation == .load ? entry.pointee.read : entry.pointee.write
+                    // Not by ==, which is a call to the enumeration's module.
+                    let isForStore = if case .loadForStore = op.pointee.operation { true } else { false }
+                    let tag = isForStore ? entry.pointee.write : entry.pointee.read
                     if tag == address & ~4095, address & 4095 <= 4096 &- bytes,
                         let page = entry.pointee.host
                     {
                         Self.load(page + Int(address & 4095), width, to: destination)
                     } else {
                         do throws(AccessFailure) {
-                            let value = try loadSlowly(
-                                address, byteCount: Int(bytes), forStore: op.pointee.operation == .loadForStore)
+                            let value = try loadSlowly(address, byteCount: Int(bytes), forStore: isForStore)
                             destination[0] = value.low
                             if width == 128 { destination[1] = value.high }
                         } catch {
@@ -160,31 +162,45 @@ extension Machine {
                     }
 
                 case .flagsOfSum:
-                    let r = destination.pointee
-                    let top = width &- 1
-                    slots[17] = r & mask < a & mask ? 1 : 0
-                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
-                    slots[19] = ((a ^ b ^ r) >> 4) & 1
-                    slots[20] = r & mask == 0 ? 1 : 0
-                    slots[21] = (r &>> top) & 1
-                    slots[23] = (((a ^ r) & (b ^ r)) &>> top) & 1
-                    op += 5
+                    Self.setFlagsOfSum(slots, a, b, destination.pointee, mask: mask, top: width &- 1)
                 case .flagsOfDifference:
+                    Self.setFlagsOfDifference(slots, a, b, destination.pointee, mask: mask, top: width &- 1)
+                case .sumWithFlags:
+                    let sum = (a &+ b) & mask
+                    destination.pointee = sum
+                    Self.setFlagsOfSum(slots, a, b, sum, mask: mask, top: width &- 1)
+                case .differenceWithFlags:
+                    let difference = (a &- b) & mask
+                    destination.pointee = difference
+                    Self.setFlagsOfDifference(slots, a, b, difference, mask: mask, top: width &- 1)
+                case .constantDifferenceWithFlags:
+                    slots[Int(op[1].destination.rawValue)] = immediate
+                    let difference = (a &- b) & mask
+                    destination.pointee = difference
+                    Self.setFlagsOfDifference(slots, a, b, difference, mask: mask, top: width &- 1)
+                    op += 1
+                case .flagsOfLogic:
                     let r = destination.pointee
-                    let top = width &- 1
-                    slots[17] = a & mask < b & mask ? 1 : 0
-                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
-                    slots[19] = ((a ^ b ^ r) >> 4) & 1
-                    slots[20] = (a ^ b) & mask == 0 ? 1 : 0
-                    slots[21] = (r &>> top) & 1
-                    slots[23] = (((a ^ b) & (a ^ r)) &>> top) & 1
-                    op += 5
-                case .flagsOfResult:
-                    let r = destination.pointee
-                    slots[18] = UInt64(~(r & 0xFF).nonzeroBitCount & 1)
+                    slots[17] = 0
+                    slots[18] = Self.evenParity(r)
+                    slots[19] = 0
                     slots[20] = r & mask == 0 ? 1 : 0
                     slots[21] = (r &>> (width &- 1)) & 1
-                    op += 2
+                    slots[23] = 0
+                case .flagsOfResult:
+                    let r = destination.pointee
+                    slots[18] = Self.evenParity(r)
+                    slots[20] = r & mask == 0 ? 1 : 0
+                    slots[21] = (r &>> (width &- 1)) & 1
+
+                case .pair:
+                    LaneArithmetic.executePair(
+                        op[1].operation, op.pointee.width, slots + Int(op.pointee.a.rawValue),
+                        slots + Int(op.pointee.b.rawValue), destination)
+                    op += 1
+                case .laneSigns: destination.pointee = LaneArithmetic.signs(a, width)
+                case .laneSignsAbove:
+                    destination.pointee = b | LaneArithmetic.signs(a, width) &<< immediate
 
                 case .beginRepetition:
                     op += 1
@@ -200,43 +216,43 @@ extension Machine {
 
                 case .branchEqual:
                     op += 1
-                    if (a ^ b) & mask == 0 {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, (a ^ b) & mask == 0) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchNotEqual:
                     op += 1
-                    if (a ^ b) & mask != 0 {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, (a ^ b) & mask != 0) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessUnsigned:
                     op += 1
-                    if a & mask < b & mask {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, a & mask < b & mask) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessOrEqualUnsigned:
                     op += 1
-                    if a & mask <= b & mask {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, a & mask <= b & mask) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessSigned:
                     op += 1
-                    if Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift) {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift)) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
                 case .branchLessOrEqualSigned:
                     op += 1
-                    if Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift) {
-                        slots[16] = op.pointee.immediate
+                    if let target = Self.target(op, Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift)) {
+                        slots[16] = target
                         system.pointee.retired &+= UInt64(code.instructionCount)
                         continue machine
                     }
@@ -283,7 +299,7 @@ extension Machine {
                 op += 1
             }
             guard let block = code.block?.takeUnretainedValue() else { return stopped }
-            return unwind(block.block, at: op - UnsafePointer(first), stopped)
+            return unwind(block.block, at: block.origin(of: op - UnsafePointer(first)), stopped)
         }
     }
 

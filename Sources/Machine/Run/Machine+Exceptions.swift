@@ -7,7 +7,7 @@ extension Machine {
     /// A fault while delivering becomes a double fault, a fault while delivering that a triple fault.
     /// - Returns: nil when the guest goes on in its handler, else why the run must stop; the state is then as before the delivery.
     package func raise(_ exception: GuestException) -> Exit? {
-        statistics.exceptions &+= 1
+        counts.exceptions &+= 1
         if let address = exception.faultAddress { processor.system.pointee.cr2 = address }
         if exception.vector == ExceptionVector.debug.rawValue { enterDebugHandler(exception) }
         switch deliver(exception) {
@@ -56,7 +56,7 @@ extension Machine {
     private func deliverThroughGate(_ exception: GuestException) throws(AccessFailure) {
         let processor = processor
         let system = processor.system
-        guard system.pointee.isLongMode else { return try deliverLegacy(exception) }
+        guard system.isLongMode else { return try deliverLegacy(exception) }
         let vector = UInt64(exception.vector)
         let checksGate = exception.isSoftware && !exception.isPrivileged
         let external: UInt32 = checksGate ? 0 : 1

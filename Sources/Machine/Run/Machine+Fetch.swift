@@ -10,7 +10,7 @@ extension Machine {
     package func block(
         at rip: UInt64, single: Bool = false, ignoresBreakpoints: Bool = false
     ) throws(AccessFailure) -> CachedBlock {
-        statistics.lookUps &+= 1
+        counts.lookUps &+= 1
         let processor = processor
         let available = try codeBytes(at: rip)
         let linear = processor.codeAddress(rip)
@@ -54,7 +54,7 @@ extension Machine {
         let tlb = processor.tlb
         // A page whose blocks were dropped is written without any notice to this processor.
         tlb.forgetDroppedBlocks()
-        let key = TLB.key(linear & ~4095, translationSet)
+        let key = CodePageCache.key(linear, translationSet)
         tlb.codePages.note(linear)
         if let known = tlb.codePages.find(linear, key: key) { return known }
         let translation = try translate(linear, .execute)
@@ -84,7 +84,7 @@ extension Machine {
         _ rip: UInt64, linear: UInt64, available: Int, physical: UInt64, index: Int, key: BlockCache.Key,
         context: LiftContext
     ) throws(AccessFailure) -> CachedBlock {
-        statistics.liftedBlocks &+= 1
+        counts.liftedBlocks &+= 1
         let offset = Int(physical & 4095)
         let bytes = UnsafeRawBufferPointer(
             start: try readablePage(index) + offset, count: min(4096 - offset, available))
@@ -116,7 +116,7 @@ extension Machine {
     /// Bytes from an instruction pointer to the end of the code segment; #GP when it is beyond.
     private func codeBytes(at rip: UInt64) throws(AccessFailure) -> Int {
         let system = processor.system
-        if system.pointee.isLongCode { return 1 << 13 }
+        if system.isLongCode { return 1 << 13 }
         guard system.pointee.systemFlags & RFlags.virtual8086 == 0 else {
             throw .exit(
                 .unsupportedMode(

@@ -4,7 +4,7 @@ import X86
 extension Machine {
     /// One delivery attempt. No guest-visible change unless it completes.
     func deliverLegacy(_ exception: GuestException) throws(AccessFailure) {
-        if processor.system.pointee.isReal {
+        if processor.system.isReal {
             try deliverReal(exception)
         } else {
             try deliverProtected(exception)

@@ -27,7 +27,7 @@ extension Machine {
             case .exception(let exception):
                 if let exit = raise(exception) { return exit }
             case .codeWrite:
-                statistics.codeWrites &+= 1
+                counts.codeWrites &+= 1
                 if let exit = stepOne() { return exit }
             case .exit(.budget):
                 if !restoreStop() { return .budget }

@@ -33,7 +33,7 @@ extension Machine {
     package func operandAddresses(_ facts: InstructionFacts) -> [UInt64] {
         facts.memoryOperands.map { operand in
             operand.linear { processor.slots[Int($0.rawValue)] }
-                & (processor.system.pointee.isLongMode ? ~0 : 0xFFFF_FFFF)
+                & (processor.system.isLongMode ? ~0 : 0xFFFF_FFFF)
         }
     }
 

@@ -69,14 +69,14 @@ extension Machine {
         guard value >> 32 == 0, !isPaging || value & CR0.protectionEnable != 0,
             value & CR0.notWriteThrough == 0 || value & CR0.cacheDisable != 0
         else { throw .exception(.generalProtection) }
-        if isPaging != system.pointee.isPaging {
+        if isPaging != system.isPaging {
             if isPaging, system.pointee.efer & EFER.longModeEnable != 0 {
                 guard system.pointee.cr4 & CR4.physicalAddressExtension != 0, !system.pointee.segments[1].isLong else {
                     throw .exception(.generalProtection)
                 }
                 system.pointee.efer |= EFER.longModeActive
-            } else if !isPaging, system.pointee.isLongMode {
-                guard !system.pointee.isLongCode, system.pointee.cr4 & CR4.processContext == 0 else {
+            } else if !isPaging, system.isLongMode {
+                guard !system.isLongCode, system.pointee.cr4 & CR4.processContext == 0 else {
                     throw .exception(.generalProtection)
                 }
                 system.pointee.efer &= ~EFER.longModeActive
@@ -91,13 +91,13 @@ extension Machine {
         let system = processor.system
         let old = system.pointee.cr4
         guard value >> 32 == 0 else { throw .exception(.generalProtection) }
-        if system.pointee.isLongMode {
+        if system.isLongMode {
             guard value & CR4.physicalAddressExtension != 0, (value ^ old) & CR4.fiveLevelPaging == 0 else {
                 throw .exception(.generalProtection)
             }
         }
         if value & ~old & CR4.processContext != 0 {
-            guard system.pointee.isLongMode, system.pointee.cr3 & 0xFFF == 0 else {
+            guard system.isLongMode, system.pointee.cr3 & 0xFFF == 0 else {
                 throw .exception(.generalProtection)
             }
         }

@@ -8,7 +8,7 @@ extension Machine {
         let processor = processor
         let system = processor.system
         let isCall = kind == .farCall
-        if system.pointee.isReal {
+        if system.isReal {
             guard offset <= UInt64(system.pointee.segments[1].limit) else { throw .exception(.generalProtection) }
             if isCall { try pushReturn(width: width, length: length) }
             setRealSegment(1, selector)
@@ -39,7 +39,7 @@ extension Machine {
         let isAllowed =
             isConforming ? code.privilegeLevel <= level : requested <= level && code.privilegeLevel == level
         guard code.attributes & 0x1800 == 0x1800, isAllowed,
-            !(processor.system.pointee.isLongMode && code.isLong && code.isBig)
+            !(processor.system.isLongMode && code.isLong && code.isBig)
         else { throw .exception(GuestException(.generalProtection, errorCode: error)) }
         guard code.attributes & 0x8000 != 0 else {
             throw .exception(GuestException(.segmentNotPresent, errorCode: error))
@@ -67,7 +67,7 @@ extension Machine {
         let type = (gateSegment.attributes >> 8) & 0xF
         let level = system.pointee.privilegeLevel
         let error = UInt32(selector & 0xFFFC)
-        let isLong = system.pointee.isLongMode
+        let isLong = system.isLongMode
         let isGate = type == 0xC || (type == 4 && !isLong)
         guard isGate || (!isLong && [1, 5, 9].contains(type)),
             gateSegment.privilegeLevel >= max(level, Int(selector & 3))

@@ -15,7 +15,7 @@ extension Machine {
 
     /// As `runHelper`; nil when it is done.
     func executeHelper(_ operation: MicroOp) -> AccessFailure? {
-        statistics.helpers &+= 1
+        counts.helpers &+= 1
         do throws(AccessFailure) {
             try perform(operation)
             return nil
@@ -86,13 +86,13 @@ extension Machine {
         case .invalidatePage:
             try requireSupervisor()
             // Blocks of code outside of 64-bit mode are not found by linear address.
-            if system.pointee.isLongCode { processor.tlb.flush(page: a) } else { processor.tlb.flush() }
+            if system.isLongCode { processor.tlb.flush(page: a) } else { processor.tlb.flush() }
         case .invalidateContext: try invalidateContext(a, descriptor: b)
         case .writeBackCaches: try requireSupervisor()
         case .monitor, .monitorWait:
             guard system.pointee.privilegeLevel == 0 else { throw .exception(.invalidOpcode) }
             // No hints but "interrupts end the wait though they are disabled" (MWAIT, ECX bit 0).
-            let hints = processor[.rcx] & (system.pointee.isLongCode ? ~0 : 0xFFFF_FFFF)
+            let hints = processor[.rcx] & (system.isLongCode ? ~0 : 0xFFFF_FFFF)
             guard hints & (helper == .monitor ? ~0 : ~1) == 0 else { throw .exception(.generalProtection) }
             if helper == .monitor { _ = try load(a, byteCount: 1) }
         case .readPerformanceCounter:

@@ -11,7 +11,7 @@ extension Machine {
             guard UInt64(offset + count) <= UInt64(task.limit) + 1 else { throw .exception(invalid) }
             return try load(task.base &+ UInt64(offset), byteCount: count, asSupervisor: true).low
         }
-        if system.pointee.isLongMode {
+        if system.isLongMode {
             // In long mode the stack segment is null with the new level.
             let pointer = try word(4 + level * 8, 8)
             guard Self.isCanonical(pointer) else { throw .exception(GuestException(.stackFault, errorCode: 0)) }
@@ -46,7 +46,7 @@ extension Machine {
         _ words: [UInt64], size: Int, segment: SegmentState, pointer: UInt64, level: Int
     ) throws(AccessFailure) -> UInt64 {
         let system = processor.system
-        let isLong = system.pointee.isLongMode && size == 8
+        let isLong = system.isLongMode && size == 8
         let mask: UInt64 = isLong ? ~0 : segment.isBig ? 0xFFFF_FFFF : 0xFFFF
         var addresses: [UInt64] = []
         for index in 1...words.count {

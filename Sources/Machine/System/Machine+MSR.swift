@@ -53,7 +53,7 @@ extension Machine {
             // LME changes only while paging is off; LMA follows CR0.PG.
             let changeable = EFER.systemCall | EFER.noExecute | EFER.longModeEnable
             guard value & ~(changeable | EFER.longModeActive | 0xF000) == 0,
-                !system.pointee.isPaging || (value ^ system.pointee.efer) & EFER.longModeEnable == 0
+                !system.isPaging || (value ^ system.pointee.efer) & EFER.longModeEnable == 0
             else { throw .exception(.generalProtection) }
             system.pointee.efer = system.pointee.efer & ~changeable | value & changeable
             processor.tlb.flush()

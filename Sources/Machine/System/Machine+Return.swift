@@ -12,7 +12,7 @@ extension Machine {
     /// Linear address of the stack pointer plus `offset`, checked against the stack segment outside of 64-bit mode.
     func stackAddress(_ offset: Int, byteCount: Int) throws(AccessFailure) -> UInt64 {
         let processor = processor
-        let width = processor.system.pointee.stackWidth
+        let width = processor.system.stackWidth
         let pointer = processor[.rsp] &+ UInt64(bitPattern: Int64(offset))
         guard width != 64 else { return pointer }
         let masked = pointer & (width == 32 ? 0xFFFF_FFFF : 0xFFFF)
@@ -29,7 +29,7 @@ extension Machine {
     /// Sets the stack pointer with the width of the current stack segment.
     func setStackPointer(_ value: UInt64) {
         let processor = processor
-        switch processor.system.pointee.stackWidth {
+        switch processor.system.stackWidth {
         case 64: processor[.rsp] = value
         case 32: processor[.rsp] = value & 0xFFFF_FFFF
         default: processor[.rsp] = processor[.rsp] & ~0xFFFF | value & 0xFFFF
@@ -40,17 +40,17 @@ extension Machine {
         let processor = processor
         let system = processor.system
         var reader = StackReader(size: width / 8)
-        if system.pointee.isReal { return try realReturn(&reader) }
+        if system.isReal { return try realReturn(&reader) }
         if system.pointee.systemFlags & RFlags.nestedTask != 0 {
-            if system.pointee.isLongMode { throw .exception(.generalProtection) }
+            if system.isLongMode { throw .exception(.generalProtection) }
             throw taskSwitch("IRET with NT set")
         }
-        let isLong = system.pointee.isLongCode
+        let isLong = system.isLongCode
         let target = try next(&reader)
         let codeSelector = UInt16(truncatingIfNeeded: try next(&reader))
         let flags = try next(&reader)
         let current = system.pointee.privilegeLevel
-        if !system.pointee.isLongMode, flags & RFlags.virtual8086 != 0, current == 0, width == 32 {
+        if !system.isLongMode, flags & RFlags.virtual8086 != 0, current == 0, width == 32 {
             throw .exit(
                 .unsupportedMode(
                     rip: processor[.rip], reason: "IRET to virtual-8086 mode, which the engine lacks"))
@@ -100,7 +100,7 @@ extension Machine {
 
     /// The offset must be canonical, or inside of the segment.
     func checkTarget(_ target: UInt64, _ code: SegmentState) throws(AccessFailure) {
-        let isLong = processor.system.pointee.isLongMode && code.isLong
+        let isLong = processor.system.isLongMode && code.isLong
         guard isLong ? Self.isCanonical(target) : target <= UInt64(code.limit) else {
             throw .exception(.generalProtection)
         }
@@ -129,7 +129,7 @@ extension Machine {
         guard code.attributes & 0x1800 == 0x1800 else {
             throw .exception(GuestException(.generalProtection, errorCode: error))
         }
-        if processor.system.pointee.isLongMode, code.isLong, code.isBig {
+        if processor.system.isLongMode, code.isLong, code.isBig {
             throw .exception(GuestException(.generalProtection, errorCode: error))
         }
         let isConforming = code.attributes & 0x400 != 0
@@ -148,7 +148,7 @@ extension Machine {
     ) throws(AccessFailure) -> SegmentState {
         // A null SS is allowed on the way to 64-bit code below level 3.
         if selector & 0xFFFC == 0 {
-            guard level != 3, processor.system.pointee.isLongMode, code.isLong else {
+            guard level != 3, processor.system.isLongMode, code.isLong else {
                 throw .exception(.generalProtection)
             }
             return SegmentState(selector: selector, attributes: UInt32(level) << 13)
@@ -182,7 +182,7 @@ extension Machine {
         var reader = StackReader(size: width / 8)
         let target = try next(&reader)
         let selector = UInt16(truncatingIfNeeded: try next(&reader))
-        if system.pointee.isReal {
+        if system.isReal {
             guard target <= UInt64(system.pointee.segments[1].limit) else { throw .exception(.generalProtection) }
             setStackPointer(processor[.rsp] &+ UInt64(reader.offset + drop))
             setRealSegment(1, selector)

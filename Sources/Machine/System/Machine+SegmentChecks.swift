@@ -16,7 +16,7 @@ extension Machine {
             isStack ? GuestException(.stackFault, errorCode: 0) : .generalProtection)
         let attributes = segment.attributes
         let isCode = attributes & 0x1800 == 0x1800
-        if !processor.system.pointee.isReal {
+        if !processor.system.isReal {
             // Present, and code or data.
             guard attributes & 0x9000 == 0x9000 else { throw failure }
             if isWrite {

@@ -6,14 +6,14 @@ extension Machine {
     func loadDataSegment(_ index: Int, _ selector: UInt16) throws(AccessFailure) {
         let system = processor.system
         guard index != 1 else { throw .exception(.invalidOpcode) }
-        if system.pointee.isReal {
+        if system.isReal {
             setRealSegment(index, selector)
             return
         }
         let level = system.pointee.privilegeLevel
         if selector & 0xFFFC == 0 {
             // A null selector; SS takes it only in 64-bit mode below level 3. FS and GS lose their bases (as on Intel).
-            guard index != 2 || (system.pointee.isLongCode && level < 3 && Int(selector & 3) == level) else {
+            guard index != 2 || (system.isLongCode && level < 3 && Int(selector & 3) == level) else {
                 throw .exception(.generalProtection)
             }
             system.pointee.segments[index] = SegmentState(
@@ -66,7 +66,7 @@ extension Machine {
         let error = UInt32(selector & 0xFFFC)
         guard selector & 4 == 0 else { throw .exception(GuestException(.generalProtection, errorCode: error)) }
         let address = try descriptorAddress(selector)
-        let isLong = processor.system.pointee.isLongMode
+        let isLong = processor.system.isLongMode
         let raw = try load(address, byteCount: isLong ? 16 : 8, asSupervisor: true)
         var segment = Self.segment(selector, raw.low)
         // The busy or free task segment of 16 bits has a number of its own, and only outside of long mode.
@@ -103,7 +103,7 @@ extension Machine {
     ) throws(AccessFailure) {
         let processor = processor
         let level = max(processor.system.pointee.privilegeLevel, Int(selector & 3))
-        let isLong = processor.system.pointee.isLongMode
+        let isLong = processor.system.isLongMode
         var isAllowed = false
         var value = otherwise
         do throws(AccessFailure) {

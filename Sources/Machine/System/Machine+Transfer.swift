@@ -28,16 +28,16 @@ extension Machine {
     func systemCall(length: Int) throws(AccessFailure) {
         let processor = processor
         let system = processor.system
-        guard system.pointee.efer & EFER.systemCall != 0, !system.pointee.isReal else {
+        guard system.pointee.efer & EFER.systemCall != 0, !system.isReal else {
             throw .exception(.invalidOpcode)
         }
-        let isLong = system.pointee.isLongCode
+        let isLong = system.isLongCode
         guard isLong || !isIntel else { throw .exception(.invalidOpcode) }
         let flags = processor.rflags
         let next = processor[.rip] &+ UInt64(length)
         let selector = UInt16(truncatingIfNeeded: system.pointee.star >> 32)
         system.pointee.checksTrapAfterwards = true
-        if system.pointee.isLongMode {
+        if system.isLongMode {
             processor[.rcx] = isLong ? next : next & 0xFFFF_FFFF
             processor[.r11] = flags & ~RFlags.resume
             processor.rflags = flags & ~system.pointee.syscallMask & ~RFlags.resume
@@ -48,15 +48,15 @@ extension Machine {
             processor[.rip] = system.pointee.star & 0xFFFF_FFFF
         }
         setCode(
-            Self.flat(selector & ~3, level: 0, isCode: true, isLong: system.pointee.isLongMode),
+            Self.flat(selector & ~3, level: 0, isCode: true, isLong: system.isLongMode),
             Self.flat((selector &+ 8) & ~3, level: 0, isCode: false), level: 0)
     }
 
     func systemReturn(width: Int) throws(AccessFailure) {
         let processor = processor
         let system = processor.system
-        let isLong = system.pointee.isLongCode
-        guard system.pointee.efer & EFER.systemCall != 0, !system.pointee.isReal, isLong || !isIntel else {
+        let isLong = system.isLongCode
+        guard system.pointee.efer & EFER.systemCall != 0, !system.isReal, isLong || !isIntel else {
             throw .exception(.invalidOpcode)
         }
         try requireSupervisor()
@@ -85,10 +85,10 @@ extension Machine {
     func systemEnter() throws(AccessFailure) {
         let processor = processor
         let system = processor.system
-        let isLong = system.pointee.isLongMode
+        let isLong = system.isLongMode
         guard !isLong || isIntel else { throw .exception(.invalidOpcode) }
         let selector = UInt16(truncatingIfNeeded: system.pointee.sysenterCS) & 0xFFFC
-        guard !system.pointee.isReal, selector != 0 else { throw .exception(.generalProtection) }
+        guard !system.isReal, selector != 0 else { throw .exception(.generalProtection) }
         let mask: UInt64 = isLong ? ~0 : 0xFFFF_FFFF
         system.pointee.systemFlags &= ~(RFlags.virtual8086 | RFlags.interrupt)
         setCode(
@@ -101,9 +101,9 @@ extension Machine {
     func systemExit(width: Int) throws(AccessFailure) {
         let processor = processor
         let system = processor.system
-        guard !system.pointee.isLongMode || isIntel else { throw .exception(.invalidOpcode) }
+        guard !system.isLongMode || isIntel else { throw .exception(.invalidOpcode) }
         let selector = UInt16(truncatingIfNeeded: system.pointee.sysenterCS) & 0xFFFC
-        guard !system.pointee.isReal, selector != 0 else { throw .exception(.generalProtection) }
+        guard !system.isReal, selector != 0 else { throw .exception(.generalProtection) }
         try requireSupervisor()
         let toLong = width == 64
         if toLong, !Self.isCanonical(processor[.rcx]) || !Self.isCanonical(processor[.rdx]) {

@@ -192,7 +192,8 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     /// HLT: the instruction has retired, RIP is behind it.
     case halt
 
-    // Fused forms. Never lifted: an interpreter puts them in place of the first of several neighbours, and goes on behind those
+    // Fused forms. Never lifted: an interpreter puts each in place of several neighbours. Of those it keeps the second one where the form
+    // needs it
 
     /// CF AF OF PF ZF SF of d = [a]w + [b]w, in any order: six operations.
     case flagsOfSum
@@ -207,7 +208,21 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case branchLessOrEqualUnsigned
     case branchLessSigned
     case branchLessOrEqualSigned
-    /// The first two operations of a block with a `Block.repetition`: a branch when RCX is 0, after as many iterations as can be done at once.
+    /// An operation on one word of a vector and the same on the next word: `a`, `b` (the same slot for counts of shifts) and `d` of the
+    /// second are the slots behind those of the first. Which operation is seen at the second: two operations.
+    case pair
+    /// d = b | signs << imm, where the signs are those of the w-bit lanes of a (`laneSigns`): three operations.
+    case laneSignsAbove
+    /// d = [a]w + [b]w with its six flags: seven operations.
+    case sumWithFlags
+    /// d = [a]w - [b]w with its six flags: seven operations.
+    case differenceWithFlags
+    /// d = [a]w - imm; the destination of the next operation = imm; the six flags of the difference: eight operations.
+    case constantDifferenceWithFlags
+    /// CF, AF and OF = 0, PF ZF SF of [d]w: six operations.
+    case flagsOfLogic
+    /// The first two operations of a block with a `Block.repetition`: a branch when RCX is 0, after as many iterations as can be done at
+    /// once.
     case beginRepetition
 }
 

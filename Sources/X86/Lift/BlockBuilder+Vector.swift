@@ -75,12 +75,11 @@ extension BlockBuilder {
     }()
 
     /// Every mnemonic with its name in lower case.
-    static var allMnemonics: [(mnemonic: ZydisMnemonic, name: String)] {
+    static let allMnemonics: [(mnemonic: ZydisMnemonic, name: String)] =
         (0...ZYDIS_MNEMONIC_MAX_VALUE.rawValue).compactMap { raw in
             let mnemonic = ZydisMnemonic(raw)
             return ZydisMnemonicGetString(mnemonic).map { (mnemonic, String(cString: $0)) }
         }
-    }
 
     /// The mnemonic by which the liftings know the instruction.
     private static func legacyName(_ i: DecodedInstruction) -> ZydisMnemonic {
