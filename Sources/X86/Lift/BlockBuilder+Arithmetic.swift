@@ -34,12 +34,13 @@ extension BlockBuilder {
     }
 
     private mutating func addition(_ i: DecodedInstruction, withCarry: Bool) -> Outcome {
-        guard let place = open(i, 0), let b = read(i, 1) else { return .unsupported }
+        guard let place = open(i, 0), let operand = read(i, 1) else { return .unsupported }
         let width = UInt8(place.width)
+        let b = narrowed(operand, width)
         var result = binary(.add, width, place.value, b)
         if withCarry { result = binary(.add, width, result, .slot(.cf)) }
         write(place, result)
-        setAddFlags(width, place.value, narrowed(b, width), result, withCarry: withCarry)
+        setAddFlags(width, place.value, b, result, withCarry: withCarry)
         return .lifted
     }
 

@@ -58,7 +58,14 @@ extension BlockBuilder {
         guard let value = read(i, 1), let place = open(i, 0, reads: false) else { return .unsupported }
         let from = UInt8(i.operands[1].width)
         let target = UInt8(place.width)
-        write(place, isSigned ? signExtend(from, value, to: target) : zeroExtend(from, value))
+        if isSigned {
+            write(place, signExtend(from, value, to: target))
+        } else if case .memory = i.operands[1].value {
+            // Loads extend already.
+            write(place, value)
+        } else {
+            write(place, zeroExtend(from, value))
+        }
         return .lifted
     }
 

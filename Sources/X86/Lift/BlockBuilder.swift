@@ -141,6 +141,12 @@ struct BlockBuilder {
     /// Moves results to their slots, after saving what later operations still need of the old values.
     private mutating func flushCommits() {
         if let pendingFlags { flags = pendingFlags }
+        // Flags first, next to what computed them: an interpreter does both at once.
+        if let first = commits.firstIndex(where: { !Self.isFlag($0.destination) }),
+            commits[first...].contains(where: { Self.isFlag($0.destination) })
+        {
+            commits = commits.filter { Self.isFlag($0.destination) } + commits.filter { !Self.isFlag($0.destination) }
+        }
         preserveFlagSource(commits)
         for index in commits.indices {
             var commit = commits[index]
@@ -153,10 +159,12 @@ struct BlockBuilder {
             }
         }
         operations.append(contentsOf: commits)
-        if pendingFlags == nil, commits.contains(where: { (17...23).contains($0.destination.rawValue) }) {
+        if pendingFlags == nil, commits.contains(where: { Self.isFlag($0.destination) }) {
             flags = .none
         }
     }
+
+    private static func isFlag(_ slot: Slot) -> Bool { (17...23).contains(slot.rawValue) }
 
     /// True when one of the commits writes `slot`.
     private static func writes(_ commits: ArraySlice<MicroOp>, _ slot: Slot) -> Bool {

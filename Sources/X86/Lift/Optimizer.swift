@@ -115,15 +115,11 @@ struct Optimizer {
             return move.width == 128 && operation.width == 128 && operation.operation == .load
                 && operation.destination == move.a
         }
-        switch move.width {
-        case 64: return true
-        case 32:
-            switch operation.operation {
-            case .insert, .scaledAdd, .signExtend: return false
-            case .load, .loadForStore: return operation.width <= 32
-            default: return operation.width <= 32 && operation.operation.rawValue < Operation.laneAdd.rawValue
-            }
-        default: return false
+        if move.width == 64 { return true }
+        switch operation.operation {
+        case .insert, .scaledAdd, .signExtend: return false
+        case .load, .loadForStore: return operation.width <= move.width
+        default: return operation.width <= move.width && operation.operation.rawValue < Operation.laneAdd.rawValue
         }
     }
 
