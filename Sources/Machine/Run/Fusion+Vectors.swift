@@ -7,7 +7,7 @@ extension Fusion {
         guard operations.count > 1, isPair(operations[0], operations[1]) else { return nil }
         var first = operations[0]
         first.operation = .pair
-        return Match(operation: first, count: 2, kept: 2)
+        return Match(operation: first, count: 2, kept: 1..<2)
     }
 
     /// True when both can be done at once: the second one reads nothing that the first one writes.
@@ -35,7 +35,7 @@ extension Fusion {
     private static func isVector(_ slot: Slot) -> Bool { slot.rawValue >= 32 }
 
     /// The signs of a word put above those of the words before it.
-    static func signs(_ operations: UnsafeBufferPointer<MicroOp>, _ uses: [UInt8]) -> Match? {
+    static func signs(_ operations: UnsafeBufferPointer<MicroOp>, _ uses: [Int]) -> Match? {
         guard operations.count > 2 else { return nil }
         let (signs, shift, or) = (operations[0], operations[1], operations[2])
         guard signs.operation == .laneSigns, isOnlyFor(signs.destination, uses),
@@ -50,7 +50,7 @@ extension Fusion {
     }
 
     /// A temporary that is read once.
-    private static func isOnlyFor(_ slot: Slot, _ uses: [UInt8]) -> Bool {
+    static func isOnlyFor(_ slot: Slot, _ uses: [Int]) -> Bool {
         slot.isTemporary && uses[Int(slot.rawValue)] == 1
     }
 }

@@ -32,4 +32,15 @@ extension Machine {
         slots[21] = (r &>> top) & 1
         slots[23] = (((a ^ b) & (a ^ r)) &>> top) & 1
     }
+
+    /// CF, AF and OF clear, the others by a result. Unsafe alike.
+    @inline(__always)
+    static func setFlagsOfLogic(_ slots: UnsafeMutablePointer<UInt64>, _ r: UInt64, mask: UInt64, top: UInt64) {
+        slots[17] = 0
+        slots[18] = evenParity(r)
+        slots[19] = 0
+        slots[20] = r & mask == 0 ? 1 : 0
+        slots[21] = (r &>> top) & 1
+        slots[23] = 0
+    }
 }

@@ -2,13 +2,32 @@ import X86
 
 // Where a block is left before its end, or by an instruction that the run loop must know of
 extension Machine {
-    /// Where a block is left by a conditional branch: at its target, or by the jump that mostly follows it. Nil when the block goes on.
+    /// Where a conditional branch leads: to its target, or to that of the jump that mostly follows it. False when the block goes on.
     ///
-    /// Unsafe: `branch` leads to the branch in a block, behind which there is another operation always.
+    /// Unsafe: `branch` leads to the branch in a block, behind which there is another operation always; `slots` is a slot file.
     @inline(__always)
-    static func target(_ branch: UnsafePointer<MicroOp>, _ isTaken: Bool) -> UInt64? {
-        if case .jump = branch[1].operation { return branch[isTaken ? 0 : 1].immediate }
-        return isTaken ? branch.pointee.immediate : nil
+    static func leaves(
+        _ branch: UnsafePointer<MicroOp>, _ isTaken: Bool, _ slots: UnsafeMutablePointer<UInt64>, _ rip: inout UInt64
+    ) -> Bool {
+        if isTaken {
+            // What is in this slot matters to nobody now. Because only one way stores, the compiler does not make one way of the two: the host
+            // predicts a branch of its own well, and the address of the next operation not at all.
+            slots[31] = 0
+            rip = branch.pointee.immediate
+            return true
+        }
+        guard case .jump = branch[1].operation else { return false }
+        rip = branch[1].immediate
+        return true
+    }
+
+    /// Leaves a block at an operation of its fused ones that did not happen.
+    ///
+    /// Unsafe: `operation` is one of the entry's.
+    @inline(never)
+    func unwind(_ code: TLB.JumpEntry, _ operation: UnsafePointer<MicroOp>, _ reason: AccessFailure) -> AccessFailure {
+        guard let block = code.block?.takeUnretainedValue(), let first = code.operations else { return reason }
+        return unwind(block.block, at: block.origin(of: operation - UnsafePointer(first)), reason)
     }
 
     /// Puts RIP and the retired count to the instruction that operation `index` of a block belongs to.

@@ -15,16 +15,24 @@ extension Machine {
         processor.tlb.beginUse()
         let (prevention, alignmentCheck) = (CR4.supervisorAccessPrevention, RFlags.alignmentCheck)
         var isFirst = true
+        // Who executes, which only helpers change.
+        var (isModeKnown, modeBits) = (false, UInt64(0))
+        var entries = allEntries
+        var rip = slots[16]
 
         machine: while true {
             if single != nil, !isFirst { return nil }
             isFirst = false
+            if !isModeKnown {
+                let set = Self.translationSet(of: system, prevention, alignmentCheck)
+                entries = allEntries + set * TLB.setCount
+                modeBits = TLB.key(0, set) ^ system.pointee.modeKey
+                isModeKnown = true
+            }
             if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
 
             // Next block: by virtual address and privilege, else by content.
-            let rip = slots[16]
-            let set = Self.translationSet(of: system, prevention, alignmentCheck)
-            let key = TLB.key(rip, set) ^ system.pointee.modeKey
+            let key = rip ^ modeBits
             let jump = jumps + TLB.jumpIndex(rip)
             let code: TLB.JumpEntry
             if jump.pointee.key == key, jump.pointee.operations != nil, single == nil {
@@ -47,8 +55,6 @@ extension Machine {
                 return .exit(.unsupported(rip: rip, bytes: []))
             }
             var op = UnsafePointer(first)
-            let entries = allEntries + set * TLB.setCount
-            let stopped: AccessFailure
 
             block: while true {
                 let immediate = op.pointee.immediate
@@ -113,52 +119,76 @@ extension Machine {
                     let r = slots[Int(immediate)]
                     destination.pointee = (((a ^ b) & (a ^ r)) &>> (width &- 1)) & 1
 
-                case .load, .loadForStore:
+                case .load:
                     let address = a &+ immediate
-                    let entry = entries + Int((address >> 12) & UInt64(TLB.setCount - 1))
-                    let bytes = width >> 3
-                    // Not by ==, which is a call to the enumeration's module.
-                    let isForStore = if case .loadForStore = op.pointee.operation { true } else { false }
-                    let tag = isForStore ? entry.pointee.write : entry.pointee.read
-                    if tag == address & ~4095, address & 4095 <= 4096 &- bytes,
-                        let page = entry.pointee.host
-                    {
-                        Self.load(page + Int(address & 4095), width, to: destination)
-                    } else {
-                        do throws(AccessFailure) {
-                            let value = try loadSlowly(address, byteCount: Int(bytes), forStore: isForStore)
-                            destination[0] = value.low
-                            if width == 128 { destination[1] = value.high }
-                        } catch {
-                            stopped = error
-                            break block
-                        }
+                    if let place = Self.place(entries, address, width, isWrite: false) {
+                        Self.load(place, width, to: destination)
+                    } else if let failure = loadMissed(address, width, to: destination) {
+                        return unwind(code, op, failure)
                     }
-
+                case .loadForStore:
+                    let address = a &+ immediate
+                    if let place = Self.place(entries, address, width, isWrite: true) {
+                        Self.load(place, width, to: destination)
+                    } else if let failure = loadMissed(address, width, to: destination, forStore: true) {
+                        return unwind(code, op, failure)
+                    }
                 case .store:
                     let address = a &+ immediate
-                    let entry = entries + Int((address >> 12) & UInt64(TLB.setCount - 1))
-                    let bytes = width >> 3
-                    if entry.pointee.write == address & ~4095, address & 4095 <= 4096 &- bytes,
-                        let page = entry.pointee.host
+                    let source = slots + Int(op.pointee.b.rawValue)
+                    if let place = Self.place(entries, address, width, isWrite: true) {
+                        Self.store(place, width, source, b)
+                    } else if let failure = storeMissed(
+                        address, width, b, source, inside: single == nil ? code.block : nil)
                     {
-                        Self.store(page + Int(address & 4095), width, slots + Int(op.pointee.b.rawValue), b)
-                    } else {
-                        let high = width == 128 ? slots[Int(op.pointee.b.rawValue) &+ 1] : 0
-                        do throws(AccessFailure) {
-                            try storeSlowly(
-                                address, byteCount: Int(bytes), low: b, high: high,
-                                inside: single == nil ? code.block?.takeUnretainedValue() : nil)
-                        } catch {
-                            stopped = error
-                            break block
-                        }
+                        return unwind(code, op, failure)
                     }
+                case .push:
+                    let address = a &+ immediate
+                    if let place = Self.place(entries, address, 64, isWrite: true) {
+                        place.storeBytes(of: b, as: UInt64.self)
+                    } else if let failure = storeMissed(address, 64, b, slots, inside: single == nil ? code.block : nil)
+                    {
+                        return unwind(code, op, failure)
+                    }
+                    slots[Int(op.pointee.a.rawValue)] = address
+                case .pop:
+                    if let place = Self.place(entries, a, 64, isWrite: false) {
+                        destination.pointee = place.loadUnaligned(as: UInt64.self)
+                    } else if let failure = loadMissed(a, 64, to: destination) {
+                        return unwind(code, op, failure)
+                    }
+                    slots[Int(op.pointee.a.rawValue)] = a &+ immediate
+                case .popAndJump:
+                    if let place = Self.place(entries, a, 64, isWrite: false) {
+                        rip = place.loadUnaligned(as: UInt64.self)
+                    } else if let failure = loadMissed(a, 64, to: slots + 31) {
+                        return unwind(code, op, failure)
+                    } else {
+                        rip = slots[31]
+                    }
+                    slots[Int(op.pointee.a.rawValue)] = a &+ immediate
+                    break block
+                case .pushConstant:
+                    let address = a &+ op[1].immediate
+                    if let place = Self.place(entries, address, 64, isWrite: true) {
+                        place.storeBytes(of: immediate, as: UInt64.self)
+                    } else if let failure = storeMissed(
+                        address, 64, immediate, slots, inside: single == nil ? code.block : nil)
+                    {
+                        return unwind(code, op, failure)
+                    }
+                    slots[Int(op.pointee.a.rawValue)] = address
+                    op += 2
+                    if case .jump = op.pointee.operation {
+                        rip = op.pointee.immediate
+                        break block
+                    }
+                    continue block
 
                 case .requireAligned:
                     if (a &+ immediate) & (width &- 1) != 0 {
-                        stopped = .exception(.generalProtection)
-                        break block
+                        return unwind(code, op, .exception(.generalProtection))
                     }
 
                 case .flagsOfSum:
@@ -179,14 +209,23 @@ extension Machine {
                     destination.pointee = difference
                     Self.setFlagsOfDifference(slots, a, b, difference, mask: mask, top: width &- 1)
                     op += 1
-                case .flagsOfLogic:
-                    let r = destination.pointee
-                    slots[17] = 0
-                    slots[18] = Self.evenParity(r)
-                    slots[19] = 0
-                    slots[20] = r & mask == 0 ? 1 : 0
-                    slots[21] = (r &>> (width &- 1)) & 1
-                    slots[23] = 0
+                case .flagsOfLogic: Self.setFlagsOfLogic(slots, destination.pointee, mask: mask, top: width &- 1)
+                case .andWithFlags:
+                    let result = a & b & mask
+                    destination.pointee = result
+                    Self.setFlagsOfLogic(slots, result, mask: mask, top: width &- 1)
+                case .branchOnDifference:
+                    let difference = (a &- b) & mask
+                    destination.pointee = difference
+                    Self.setFlagsOfDifference(slots, a, b, difference, mask: mask, top: width &- 1)
+                    op += 1
+                    if Self.leaves(op, Condition.holds(UInt64(op.pointee.width), slots), slots, &rip) { break block }
+                case .branchOnAnd:
+                    let result = a & b & mask
+                    destination.pointee = result
+                    Self.setFlagsOfLogic(slots, result, mask: mask, top: width &- 1)
+                    op += 1
+                    if Self.leaves(op, Condition.holds(UInt64(op.pointee.width), slots), slots, &rip) { break block }
                 case .flagsOfResult:
                     let r = destination.pointee
                     slots[18] = Self.evenParity(r)
@@ -209,77 +248,52 @@ extension Machine {
                         if system.pointee.retired >= system.pointee.stop { return .exit(.budget) }
                     }
                     if slots[1] == 0 {
-                        slots[16] = op.pointee.immediate
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
+                        rip = op.pointee.immediate
+                        break block
                     }
 
                 case .branchEqual:
                     op += 1
-                    if let target = Self.target(op, (a ^ b) & mask == 0) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
-                    }
+                    if Self.leaves(op, (a ^ b) & mask == 0, slots, &rip) { break block }
                 case .branchNotEqual:
                     op += 1
-                    if let target = Self.target(op, (a ^ b) & mask != 0) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
-                    }
+                    if Self.leaves(op, (a ^ b) & mask != 0, slots, &rip) { break block }
                 case .branchLessUnsigned:
                     op += 1
-                    if let target = Self.target(op, a & mask < b & mask) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
-                    }
+                    if Self.leaves(op, a & mask < b & mask, slots, &rip) { break block }
                 case .branchLessOrEqualUnsigned:
                     op += 1
-                    if let target = Self.target(op, a & mask <= b & mask) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
-                    }
+                    if Self.leaves(op, a & mask <= b & mask, slots, &rip) { break block }
                 case .branchLessSigned:
                     op += 1
-                    if let target = Self.target(op, Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift)) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
+                    if Self.leaves(op, Int64(bitPattern: a << shift) < Int64(bitPattern: b << shift), slots, &rip) {
+                        break block
                     }
                 case .branchLessOrEqualSigned:
                     op += 1
-                    if let target = Self.target(op, Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift)) {
-                        slots[16] = target
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
+                    if Self.leaves(op, Int64(bitPattern: a << shift) <= Int64(bitPattern: b << shift), slots, &rip) {
+                        break block
                     }
 
                 case .branch:
                     if a & 1 != 0 {
-                        slots[16] = immediate
-                        system.pointee.retired &+= UInt64(code.instructionCount)
-                        continue machine
-                    }
-                case .jump:
-                    slots[16] = immediate
-                    system.pointee.retired &+= UInt64(code.instructionCount)
-                    continue machine
-                case .jumpIndirect:
-                    slots[16] = a
-                    system.pointee.retired &+= UInt64(code.instructionCount)
-                    continue machine
-
-                case .helper:
-                    if let failure = executeHelper(op.pointee) {
-                        stopped = failure
+                        rip = immediate
                         break block
                     }
-                case .raise:
-                    stopped = .exception(GuestException(raising: immediate))
+                case .jump:
+                    rip = immediate
                     break block
+                case .jumpIndirect:
+                    rip = a
+                    break block
+
+                case .helper:
+                    isModeKnown = false
+                    if let failure = executeHelper(op.pointee) {
+                        return unwind(code, op, failure)
+                    }
+                case .raise:
+                    return unwind(code, op, .exception(GuestException(raising: immediate)))
                 case .hypercall, .s2eOpcode, .halt:
                     system.pointee.retired &+= UInt64(code.instructionCount)
                     slots[16] = code.nextRIP
@@ -292,14 +306,13 @@ extension Machine {
 
                 default:
                     if !Self.executeSeldom(op.pointee, slots) {
-                        stopped = .exception(GuestException(.divideError))
-                        break block
+                        return unwind(code, op, .exception(GuestException(.divideError)))
                     }
                 }
                 op += 1
             }
-            guard let block = code.block?.takeUnretainedValue() else { return stopped }
-            return unwind(block.block, at: block.origin(of: op - UnsafePointer(first)), stopped)
+            slots[16] = rip
+            system.pointee.retired &+= UInt64(code.instructionCount)
         }
     }
 

@@ -192,8 +192,8 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     /// HLT: the instruction has retired, RIP is behind it.
     case halt
 
-    // Fused forms. Never lifted: an interpreter puts each in place of several neighbours. Of those it keeps the second one where the form
-    // needs it
+    // Fused forms. Never lifted: an interpreter puts each in place of several neighbours. Of those it keeps the ones that the form needs,
+    // behind it
 
     /// CF AF OF PF ZF SF of d = [a]w + [b]w, in any order: six operations.
     case flagsOfSum
@@ -221,6 +221,21 @@ package enum Operation: UInt8, Sendable, CaseIterable {
     case constantDifferenceWithFlags
     /// CF, AF and OF = 0, PF ZF SF of [d]w: six operations.
     case flagsOfLogic
+    /// d = [a & b]w with the flags of `flagsOfLogic`: seven operations.
+    case andWithFlags
+    /// As `differenceWithFlags` and `andWithFlags`, and the end of the block: a branch, whose `width` is the `Condition` on these flags, and a
+    /// jump.
+    case branchOnDifference
+    case branchOnAnd
+    /// PUSH in 64-bit mode. 64 bits of b to virtual address a + imm; then a = a + imm: a store and a sum.
+    case push
+    /// POP in 64-bit mode. d = 64 bits at virtual address a; then a = a + imm: a load and a sum.
+    case pop
+    /// RET in 64-bit mode. As `pop`, then the block is left at d: a load, a sum and `jumpIndirect`.
+    case popAndJump
+    /// CALL in 64-bit mode: imm is pushed (the `imm` of the next operation is what a `push` adds), then comes a jump of either kind: a move, a
+    /// store, a sum.
+    case pushConstant
     /// The first two operations of a block with a `Block.repetition`: a branch when RCX is 0, after as many iterations as can be done at
     /// once.
     case beginRepetition
