@@ -4,11 +4,11 @@ extension DeviceSection {
     /// For states that are put together outside of QEMU, and for tests of devices.
     ///
     /// - Parameters:
-    ///   - entry: the JSON object with the section's `name`, `instance_id`, `version` and `fields`.
+    ///   - entry: the JSON object with the section's `name`, `instance_id`, `version` (0 without) and `fields`.
     ///   - payload: as many bytes as the entry describes.
     package init(description entry: String, payload: [UInt8], sectionID: UInt32 = 0) throws(VMStateError) {
         let described = try DeviceDescription(try JSONReader.parse(Array(entry.utf8)))
-        guard described.size == payload.count, let version = UInt32(exactly: described.version) else {
+        guard described.size == payload.count, let version = UInt32(exactly: described.version ?? 0) else {
             throw VMStateError(
                 .inconsistent, "the description covers \(described.size) bytes, the section has \(payload.count)",
                 section: "\(described.name)#\(described.instanceID)")

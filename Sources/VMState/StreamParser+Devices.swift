@@ -16,9 +16,9 @@ extension StreamParser {
             throw VMStateError(.malformed, "the section comes twice", offset: place, section: name)
         }
         let described = description?.device(idstr, instance)
-        if let described, described.version != Int64(version) {
+        if let expected = described?.version, expected != Int64(version) {
             throw VMStateError(
-                .inconsistent, "the section has version \(version), its description \(described.version)",
+                .inconsistent, "the section has version \(version), its description \(expected)",
                 offset: place, section: name)
         }
         let layout = described?.layout ?? BuiltInLayout.layout(idstr, version: version)

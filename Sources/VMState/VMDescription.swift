@@ -66,8 +66,8 @@ package struct DeviceDescription: Sendable, Hashable {
     package var name: String
     /// Which of several sections of that name.
     package var instanceID: UInt32
-    /// Version of the section's format.
-    package var version: Int64
+    /// Version of the section's format; nil for devices of the old style, whose description does not tell (user-mode networking).
+    package var version: Int64?
     /// Name of the format; nil for devices of the old style.
     package var vmsdName: String?
     /// The fields.
@@ -90,7 +90,7 @@ package struct DeviceDescription: Sendable, Hashable {
         }
         self.name = name
         self.instanceID = instanceID
-        version = node.integer("version") ?? 0
+        version = node.integer("version")
         vmsdName = node.member("vmsd_name")?.string
         range = node.range
         var names: [String] = []

@@ -50,7 +50,7 @@ enum FixtureCase: String, CaseIterable, Sendable {
     private var arguments: [String] {
         let base = ["-M", machine, "-smp", "\(cpuCount)"]
         switch self {
-        case .pcTwoCPUs: return base + ["-m", "32", "-device", "VGA"]
+        case .pcTwoCPUs: return base + ["-m", "32", "-device", "VGA", "-nic", "user,model=e1000"]
         case .q35FourCPUs: return base + ["-m", "32", "-device", "VGA"]
         case .q35AtReset: return base + ["-m", "32", "-S"]
         default: return base + ["-m", "16"]
