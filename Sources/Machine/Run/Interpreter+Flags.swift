@@ -37,10 +37,16 @@ extension Machine {
     @inline(__always)
     static func setFlagsOfLogic(_ slots: UnsafeMutablePointer<UInt64>, _ r: UInt64, mask: UInt64, top: UInt64) {
         slots[17] = 0
-        slots[18] = evenParity(r)
         slots[19] = 0
+        slots[23] = 0
+        setFlagsOfResult(slots, r, mask: mask, top: top)
+    }
+
+    /// PF, ZF and SF by a result. Unsafe alike.
+    @inline(__always)
+    static func setFlagsOfResult(_ slots: UnsafeMutablePointer<UInt64>, _ r: UInt64, mask: UInt64, top: UInt64) {
+        slots[18] = evenParity(r)
         slots[20] = r & mask == 0 ? 1 : 0
         slots[21] = (r &>> top) & 1
-        slots[23] = 0
     }
 }

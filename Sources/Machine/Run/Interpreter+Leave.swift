@@ -45,6 +45,16 @@ extension Machine {
         return reason
     }
 
+    /// Ends a block with a terminator that the run loop must know of, behind its instructions.
+    func finish(_ code: TLB.JumpEntry, _ operation: MicroOp) -> Exit {
+        processor.system.pointee.retired &+= UInt64(code.instructionCount)
+        processor[.rip] = code.nextRIP
+        if case .unsupported = operation.operation {
+            return .unsupported(rip: code.nextRIP, bytes: code.unsupportedBytes)
+        }
+        return leave(operation)
+    }
+
     /// The exit that a terminator stands for; halting is remembered.
     func leave(_ operation: MicroOp) -> Exit {
         switch operation.operation {

@@ -226,11 +226,7 @@ extension Machine {
                     Self.setFlagsOfLogic(slots, result, mask: mask, top: width &- 1)
                     op += 1
                     if Self.leaves(op, Condition.holds(UInt64(op.pointee.width), slots), slots, &rip) { break block }
-                case .flagsOfResult:
-                    let r = destination.pointee
-                    slots[18] = Self.evenParity(r)
-                    slots[20] = r & mask == 0 ? 1 : 0
-                    slots[21] = (r &>> (width &- 1)) & 1
+                case .flagsOfResult: Self.setFlagsOfResult(slots, destination.pointee, mask: mask, top: width &- 1)
 
                 case .pair:
                     LaneArithmetic.executePair(
@@ -294,15 +290,7 @@ extension Machine {
                     }
                 case .raise:
                     return unwind(code, op, .exception(GuestException(raising: immediate)))
-                case .hypercall, .s2eOpcode, .halt:
-                    system.pointee.retired &+= UInt64(code.instructionCount)
-                    slots[16] = code.nextRIP
-                    return .exit(leave(op.pointee))
-                case .unsupported:
-                    // Instructions before it have retired.
-                    system.pointee.retired &+= UInt64(code.instructionCount)
-                    slots[16] = code.nextRIP
-                    return .exit(.unsupported(rip: code.nextRIP, bytes: code.unsupportedBytes))
+                case .hypercall, .s2eOpcode, .halt, .unsupported: return .exit(finish(code, op.pointee))
 
                 default:
                     if !Self.executeSeldom(op.pointee, slots) {
