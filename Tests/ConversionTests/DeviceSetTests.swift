@@ -41,6 +41,11 @@ import VMState
                 ["-device", "piix3-usb-uhci", "-device", "usb-tablet"],
                 ["0000:00:02.0/uhci", "0000:00:02.0/1/usb-ptr"]
             ),
+            (["-nic", "user,model=e1000"], ["0000:00:02.0/e1000", "slirp"]),
+            (
+                ["-netdev", #"{"type": "user", "id": "n"}"#, "-device", #"{"driver": "rtl8139", "netdev": "n"}"#],
+                ["0000:00:02.0/rtl8139", "slirp"]
+            ),
             (["-device", "e1000", "-device", "e1000"], ["0000:00:02.0/e1000", "0000:00:03.0/e1000"]),
             // QEMU makes devices that are given as JSON after all others.
             (

@@ -18,7 +18,7 @@ struct DeviceSetCheck: SnapshotCheck {
     private static let builtIn: Set<String> = [
         "timer", "cpu_common", "cpu", "apic", "kvm-tpr-opt", "kvmclock", "fw_cfg", "PCIHost", "PCIBUS", "dma", "i8259",
         "ioapic", "hpet", "mc146818rtc", "i8254", "pcspk", "serial", "ps2kbd", "ps2mouse", "pckbd", "vmmouse", "port92",
-        "i2c_bus", "acpi_build", "globalstate", "slirp", "dirty-bitmap", "cpuhp", "smbus-eeprom", "fdc",
+        "i2c_bus", "acpi_build", "globalstate", "dirty-bitmap", "cpuhp", "smbus-eeprom", "fdc",
         "parallel_isa", "acpi-ged", "tpm_tis",
     ]
     /// Models of PCI functions that a machine without further arguments has. Disks have a check of their own (C37).
@@ -68,7 +68,7 @@ struct DeviceSetCheck: SnapshotCheck {
             devices.dropFirst(asked[model] ?? 0).map {
                 Finding.Evidence(
                     section: $0.name,
-                    value: "\($0.payload.count) bytes; -device \(OptionalDevices.device(of: model))")
+                    value: "\($0.payload.count) bytes; \(OptionalDevices.option(of: model))")
             }
         }
         let surplus = asked.sorted { $0.key < $1.key }.filter { $0.value > known[$0.key]?.count ?? 0 }
@@ -94,7 +94,7 @@ struct DeviceSetCheck: SnapshotCheck {
                     .warning, "The command line has devices that the snapshot lacks",
                     evidence: surplus.map {
                         Finding.Evidence(
-                            section: "command line", field: "-device \(OptionalDevices.device(of: $0.key))",
+                            section: "command line", field: OptionalDevices.option(of: $0.key),
                             value: "\($0.value), in the snapshot \(known[$0.key]?.count ?? 0)")
                     },
                     effect: "They are there in their reset state, and the guest knows nothing of them.",

@@ -25,8 +25,10 @@ enum OptionalDevices {
         "xhci": ["qemu-xhci", "nec-usb-xhci"], "usb-ptr": ["usb-tablet", "usb-mouse"], "usb-kbd": ["usb-kbd"],
         "usb-hub": ["usb-hub"], "intel-hda": ["intel-hda", "ich9-intel-hda"], "ac97": ["AC97"], "es1370": ["ES1370"],
         "sb16": ["sb16"], "i6300esb_wdt": ["i6300esb"], "ib700_wdt": ["ib700"], "pvpanic-pci": ["pvpanic-pci"],
-        "vmgenid": ["vmgenid"], "pci_bridge": ["pci-bridge"],
+        "vmgenid": ["vmgenid"], "pci_bridge": ["pci-bridge"], userNetwork: ["user"],
     ]
+    /// What the section of user-mode networking is called: one for each such network, whatever device it is plugged into.
+    private static let userNetwork = "slirp"
 
     /// The device that a user would ask for to get a section.
     static let usual: [String: String] = [
@@ -39,8 +41,10 @@ enum OptionalDevices {
     /// Values of `-vga` by those of `-device`.
     private static let displays = ["std": "VGA", "cirrus": "cirrus-vga", "qxl": "qxl-vga", "virtio": "virtio-vga"]
 
-    /// The value of `-device` for a section's model.
-    static func device(of model: String) -> String { usual[model] ?? models[model]?.min() ?? model }
+    /// The arguments that make a section of a model.
+    static func option(of model: String) -> String {
+        model == userNetwork ? "-netdev user" : "-device \(usual[model] ?? models[model]?.min() ?? model)"
+    }
 
     /// How many devices of each model a command line's further arguments ask for; nil if it takes arguments from a file.
     static func counts(_ arguments: [String]) -> [String: Int]? {
@@ -52,6 +56,7 @@ enum OptionalDevices {
         func setting(_ key: String, _ text: String) -> Substring? {
             text.split(separator: ",").first { $0.hasPrefix(key + "=") }?.dropFirst(key.count + 1)
         }
+        func kind(_ text: String) -> Substring { text.split(separator: ",").first ?? "" }
         for (index, argument) in arguments.enumerated() {
             // QEMU takes each option with one dash or two.
             let option = argument.hasPrefix("--") ? String(argument.dropFirst()) : argument
@@ -62,10 +67,14 @@ enum OptionalDevices {
             case "-readconfig": return nil
             case "-device":
                 // Also as JSON, from QEMU 6.2 on.
-                let driver = value.hasPrefix("{") ? driver(inJSON: value) : setting("driver", value)
-                count(driver ?? value.split(separator: ",").first ?? "")
+                let driver = value.hasPrefix("{") ? member("driver", inJSON: value) : setting("driver", value)
+                count(driver ?? kind(value))
             case "-vga": count(displays[value] ?? value)
+            case "-netdev":
+                let type = value.hasPrefix("{") ? member("type", inJSON: value) : setting("type", value)
+                count(type ?? kind(value))
             case "-nic", "-net":
+                count(kind(value))
                 if let model = setting("model", value) { count(model == "virtio" ? "virtio-net-pci" : String(model)) }
             case "-usbdevice":
                 count(value == "tablet" || value == "mouse" ? "usb-tablet" : value == "keyboard" ? "usb-kbd" : "")
@@ -76,8 +85,9 @@ enum OptionalDevices {
         return counts
     }
 
-    /// The name of the device in the JSON form of `-device`.
-    private static func driver(inJSON text: String) -> Substring? {
-        text.firstMatch(of: /"driver"\s*:\s*"([^"]*)"/)?.1
+    /// A word of the JSON form of an argument.
+    private static func member(_ name: String, inJSON text: String) -> Substring? {
+        let key = text.firstRange(of: "\"\(name)\"")
+        return key.flatMap { text[$0.upperBound...].prefixMatch(of: /\s*:\s*"([^"]*)"/)?.1 }
     }
 }
