@@ -145,7 +145,7 @@ package struct GuestPhysicalMap: Sendable, Hashable {
             guard let block = stream.ram.blocks.first(where: { $0.idstr == "\(device.idstr).vram" }),
                 let config = try? device.bytes("dev.config[0]"), config.count >= 0x14, config[4] & 2 != 0
             else { continue }
-            let register = (0..<4).reduce(UInt64(0)) { $0 | UInt64(config[0x10 + $1]) << UInt64(8 * $1) }
+            let register = config[0x10..<0x14].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             let base = register & ~0xf
             let end = base + block.usedLength
             guard base >= 0x10_0000, !regions.contains(where: { $0.base < end && base < $0.end }) else { continue }

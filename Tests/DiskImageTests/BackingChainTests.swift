@@ -40,7 +40,8 @@ import Testing
         let layer = try image.activeLayer()
         let kinds = try layer.extents(from: 0, length: layer.virtualSize)
         #expect(kinds.map(\.kind) == [.unallocated, .data, .unallocated, .zero, .unallocated])
-        #expect(kinds.map(\.offset) == [0, 128 << 10, 192 << 10, 256 << 10, 320 << 10])
+        let offsets: [UInt64] = [0, 128 << 10, 192 << 10, 256 << 10, 320 << 10]
+        #expect(kinds.map(\.offset) == offsets)
         #expect(try layer.bytes(at: 0, count: 2) == [0, 0])
         #expect(try image.activeView().bytes(at: 0, count: 2) == [1, 1])
     }

@@ -82,7 +82,8 @@ import Testing
         let image = try DiskImages.open(path: path)
         let extents = try image.extents(from: 0, length: image.virtualSize)
         #expect(extents.map(\.kind) == [.unallocated, .data, .unallocated, .data, .unallocated])
-        #expect(extents.map(\.offset) == [0, 100 << 30, (100 << 30) + 65_536, 7 << 40, (7 << 40) + 65_536])
+        let offsets: [UInt64] = [0, 100 << 30, (100 << 30) + 65_536, 7 << 40, (7 << 40) + 65_536]
+        #expect(extents.map(\.offset) == offsets)
         #expect(try image.bytes(at: (7 << 40) - 1, count: 3) == [0, 8, 8])
     }
 

@@ -78,7 +78,8 @@ import Testing
             try machine.quit()
         }
         let image = try Qcow2Image(path: path)
-        #expect(image.snapshots.map(\.diskSize) == [1 << 20, 4 << 20, 2500 << 10])
+        let sizes: [UInt64] = [1 << 20, 4 << 20, 2500 << 10]
+        #expect(image.snapshots.map(\.diskSize) == sizes)
         for snapshot in image.snapshots {
             let whole = try bytes(of: image.vmState(of: snapshot))
             #expect(whole.starts(with: Self.streamHead) && whole.last == UInt8(ascii: "}"))

@@ -76,7 +76,7 @@ import X86
         var images: [(UInt64, [UInt8])] = []
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: elf)))
         func word(_ offset: Int, _ count: Int) -> UInt64 {
-            (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
+            bytes[offset..<offset + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         let entry = word(24, 8)
         for index in 0..<Int(word(56, 2)) {

@@ -32,7 +32,9 @@ struct Random: RandomNumberGenerator {
     private mutating func unit(_ count: Int, isText: Bool) -> [UInt8] {
         if isText {
             let word = next()
-            return (0..<count).map { UInt8(truncatingIfNeeded: word >> UInt64($0 % 7 * 8)) ^ UInt8($0 / 4096) }
+            return (0..<count).map { (index: Int) -> UInt8 in
+                UInt8(truncatingIfNeeded: word >> (index % 7 * 8)) ^ UInt8(index / 4096)
+            }
         }
         return [UInt8](unsafeUninitializedCapacity: (count + 7) / 8 * 8) { buffer, initialized in
             for index in 0..<(count + 7) / 8 {

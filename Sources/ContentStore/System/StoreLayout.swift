@@ -67,7 +67,9 @@ struct StoreLayout: Sendable {
         var generator = SystemRandomNumberGenerator()
         // Each number is a system call.
         let numbers = [generator.next(), generator.next()]
-        let characters = (0..<32).map { hexadecimalDigits[Int(numbers[$0 / 16] >> UInt64($0 % 16 * 4) & 15)] }
+        let characters = (0..<32).map { (index: Int) -> UInt8 in
+            hexadecimalDigits[Int(truncatingIfNeeded: numbers[index / 16] >> (index % 16 * 4)) & 15]
+        }
         return String(decoding: characters, as: UTF8.self)
     }
 }

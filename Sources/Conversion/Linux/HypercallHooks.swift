@@ -107,7 +107,7 @@ struct FunctionEntry {
     /// begin with a jump as well.
     func isRedirected(_ kernel: LinuxKernel) -> Bool {
         guard code[0] == 0xe9 else { return code == Self.emptyBody }
-        let displacement = (1...4).reduce(UInt32(0)) { $0 | UInt32(code[$1]) << UInt32(8 * ($1 - 1)) }
+        let displacement = code[1...4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         let target = address &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: displacement)))
         return kernel.name(at: target).map(HypercallHooks.natives.contains) ?? false
     }

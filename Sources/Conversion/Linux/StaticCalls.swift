@@ -45,7 +45,7 @@ extension LinuxGuest {
     /// Changes where a call or jump goes. One without a function is a NOP in the place of a call, and a return in that of a jump.
     private mutating func retarget(_ place: UInt64, from old: UInt64, to target: UInt64, _ name: String) throws {
         let code = try bytes(place, 5)
-        let displacement = (1...4).reduce(UInt32(0)) { $0 | UInt32(code[$1]) << UInt32(8 * $1 - 8) }
+        let displacement = code[1...4].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         let current = place &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: displacement)))
         let isCall: Bool
         switch code[0] {

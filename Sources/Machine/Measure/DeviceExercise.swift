@@ -42,7 +42,7 @@ package struct DeviceExercise {
             byteCount = 1 << Int(list[0] >> 4 & 3)
             place = list[1]
             offset = UInt64(list[2]) | UInt64(list[3]) << 8
-            let low = (0..<4).reduce(UInt64(0)) { $0 | UInt64(list[4 + $1]) << UInt64($1 * 8) }
+            let low = list[4..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             // The upper half of the eight bytes repeats the lower one.
             value = byteCount == 8 ? low | low << 32 : low
         }
