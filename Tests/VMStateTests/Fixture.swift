@@ -17,7 +17,7 @@ struct Fixture: Sendable {
 
 /// The snapshots that the tests share; each is made once, when it is first asked for.
 enum FixtureCase: String, CaseIterable, Sendable {
-    case pc, pcTwoCPUs, q35FourCPUs, q35AtReset, pcSavevm, pcLiveDirty, pcLiveXBZRLE
+    case pc, pcTwoCPUs, pcUserNetwork, q35FourCPUs, q35AtReset, pcSavevm, pcLiveDirty, pcLiveXBZRLE
 
     private static let cache = Mutex<[FixtureCase: Fixture]>([:])
 
@@ -50,7 +50,8 @@ enum FixtureCase: String, CaseIterable, Sendable {
     private var arguments: [String] {
         let base = ["-M", machine, "-smp", "\(cpuCount)"]
         switch self {
-        case .pcTwoCPUs: return base + ["-m", "32", "-device", "VGA", "-nic", "user,model=e1000"]
+        case .pcTwoCPUs: return base + ["-m", "32", "-device", "VGA"]
+        case .pcUserNetwork: return base + ["-m", "16", "-nic", "user,model=e1000"]
         case .q35FourCPUs: return base + ["-m", "32", "-device", "VGA"]
         case .q35AtReset: return base + ["-m", "32", "-S"]
         default: return base + ["-m", "16"]
