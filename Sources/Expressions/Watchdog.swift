@@ -1,11 +1,14 @@
 import Foundation
 import Synchronization
 
-/// Interrupts a solver at its deadline or when the run is cancelled.
+/// Interrupts a solver at its deadline or when the run is cancelled, again and again until it has stopped.
+///
+/// Once is not enough: Z3 loses an interrupt that comes before its check has begun, or early in it, and then works on without end. The
+/// thread that checks may have been held up for longer than the query had.
 ///
 /// One thread for each solver. It looks at the deadline every 2 ms while a query runs and sleeps on a condition after a
 /// quarter of a second without one, so a query costs two short locks as a rule.
-final class Watchdog: Sendable {
+package final class Watchdog: Sendable {
     /// Deadline of the running query in nanoseconds of the continuous clock's epoch here; 0 when there is none.
     private let deadline = Atomic<UInt64>(0)
     /// The query under way, or the last one, was interrupted.
@@ -17,8 +20,8 @@ final class Watchdog: Sendable {
     private let start = ContinuousClock.now
     private let interrupt: @Sendable () -> Void
 
-    /// `interrupt` is called from the watchdog's thread, at most once for each `arm`.
-    init(interrupt: @escaping @Sendable () -> Void) {
+    /// `interrupt` is called from the watchdog's thread, every 2 ms from the deadline to `disarm`.
+    package init(interrupt: @escaping @Sendable () -> Void) {
         self.interrupt = interrupt
         let thread = Thread { [weak self] in
             // The strong reference lives for one round only, so that dropping the solver ends the thread.
@@ -29,7 +32,7 @@ final class Watchdog: Sendable {
     }
 
     /// No call of `interrupt` begins after this returns.
-    func stop() {
+    package func stop() {
         current.withLock { _ in stopped.store(true, ordering: .releasing) }
         wake.lock()
         wake.signal()
@@ -37,7 +40,7 @@ final class Watchdog: Sendable {
     }
 
     /// Begins to watch.
-    func arm(timeout: Duration, cancellation: Cancellation) {
+    package func arm(timeout: Duration, cancellation: Cancellation) {
         current.withLock { $0 = cancellation }
         hasFired.store(false, ordering: .sequentiallyConsistent)
         deadline.store(nanoseconds(.now + timeout), ordering: .sequentiallyConsistent)
@@ -51,7 +54,7 @@ final class Watchdog: Sendable {
     /// Ends watching: no call of `interrupt` is under way or begins after this returns, until the next `arm`.
     ///
     /// - Returns: whether the query was interrupted.
-    func disarm() -> Bool {
+    package func disarm() -> Bool {
         current.withLock { _ in deadline.store(0, ordering: .sequentiallyConsistent) }
         return hasFired.load(ordering: .sequentiallyConsistent)
     }
@@ -77,7 +80,6 @@ final class Watchdog: Sendable {
                 let limit = deadline.load(ordering: .sequentiallyConsistent)
                 guard limit != 0, !stopped.load(ordering: .acquiring) else { return }
                 if nanoseconds(.now) >= limit || cancellation?.isCancelled == true {
-                    deadline.store(0, ordering: .sequentiallyConsistent)
                     hasFired.store(true, ordering: .sequentiallyConsistent)
                     interrupt()
                 }

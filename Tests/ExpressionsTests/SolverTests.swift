@@ -98,6 +98,17 @@ struct SolverTests {
         #expect(solver.statistics.unknown == 3)
     }
 
+    @Test("a hard query whose time is over before it begins ends, whenever the solver is interrupted")
+    func timeIsOver() throws {
+        let arena = ExpressionArena()
+        let hard = factoring(arena)
+        let solver = try Z3Solver(quickTimeout: .zero)
+        for round in 0..<40 {
+            let result = try check(solver, hard, arena, timeout: .microseconds(round * 200))
+            #expect(result == SolverResult.unknown(UnknownReason.timeout))
+        }
+    }
+
     @Test("a query is cancelled from another thread")
     func cancellation() throws {
         let arena = ExpressionArena()
