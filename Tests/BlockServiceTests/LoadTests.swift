@@ -17,6 +17,8 @@ import Testing
         let gate = Gate()
         let source = MemorySource(MemorySource.sparse().bytes) { if $0 == 131_072 { gate.wait() } }
         try await serving(source) { server, _ in
+            // Stopping waits for reads, however the test ends.
+            defer { gate.open(100) }
             let client = try RawClient(path: server.socketPath)
             try client.enter("disk", structured: false)
             try client.send(client.request(0, handle: 1000, offset: 131_072, length: 512))
@@ -39,6 +41,8 @@ import Testing
         let gate = Gate()
         let source = MemorySource(MemorySource.sparse().bytes) { if $0 == 131_072 { gate.wait() } }
         try await serving(source) { server, _ in
+            // Stopping waits for a read that has begun, however the test ends.
+            defer { gate.open(100) }
             let client = try RawClient(path: server.socketPath)
             try client.enter("disk", structured: false)
             for round in UInt64(0)..<20 {
@@ -54,9 +58,7 @@ import Testing
                 #expect(try client.simpleReply() == (0, 2000))
                 _ = try client.receive(512)
             }
-            // Stopping waits for a read that has begun.
             try client.send(client.request(0, handle: 1, offset: 131_072, length: 512))
-            gate.open()
         }
     }
 
@@ -66,6 +68,7 @@ import Testing
         var limits = NBDServer.Limits()
         limits.threads = 2
         try await serving(source, limits: limits) { server, _ in
+            defer { gate.open(20 * 64) }
             for _ in 0..<20 {
                 do {
                     let client = try RawClient(path: server.socketPath)
@@ -82,7 +85,6 @@ import Testing
         }
         // Requests of clients that had gone were not read at all, apart from those that had begun.
         #expect(source.readCount < 20 * 64)
-        gate.open(20 * 64)
     }
 
     @Test func clientThatDoesNotReadIsHeldBack() async throws {

@@ -126,6 +126,8 @@ func servingWritable<Result>(
         var limits = NBDServer.Limits()
         limits.bytesPerConnection = 4 << 20
         try await servingWritable(disk, limits: limits) { server, _ in
+            // Stopping waits for writes, however the test ends.
+            defer { for _ in 0..<100 { gate.signal() } }
             let client = try RawClient(path: server.socketPath)
             try client.enter("disk")
             let request = client.request(1, handle: 1, length: 1 << 20) + [UInt8](repeating: 7, count: 1 << 20)
@@ -149,7 +151,12 @@ func servingWritable<Result>(
             while sent < all {
                 let start = sent % request.count
                 let count = client.sendNow(Array(request[start...]))
-                if count > 0 { sent += count } else { try await Task.sleep(for: .milliseconds(1)) }
+                if count > 0 {
+                    sent += count
+                } else {
+                    try #require(errno == EAGAIN)
+                    try await Task.sleep(for: .milliseconds(1))
+                }
             }
             for _ in 0..<32 { #expect(try client.simpleReply() == (0, 1)) }
         }

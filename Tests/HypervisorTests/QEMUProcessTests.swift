@@ -96,7 +96,7 @@ import Testing
                 }
             }
             let log = run.paths.serialLog
-            while (try? String(contentsOfFile: log, encoding: .utf8))?.contains("READY") != true {
+            for _ in 0..<6_000 where (try? String(contentsOfFile: log, encoding: .utf8))?.contains("READY") != true {
                 try await Task.sleep(for: .milliseconds(10))
             }
             task.cancel()
