@@ -100,19 +100,15 @@ package final class Z3Solver: Solver {
         _ check: () throws(ExpressionsError) -> SolverResult
     ) throws(ExpressionsError) -> SolverResult {
         watchdog.arm(timeout: end - .now, cancellation: cancellation)
-        let result: SolverResult
-        do throws(ExpressionsError) {
-            result = try check()
-        } catch {
-            _ = watchdog.disarm()
-            throw error
-        }
+        let result: Result<SolverResult, ExpressionsError>
+        do throws(ExpressionsError) { result = .success(try check()) } catch { result = .failure(error) }
         if watchdog.disarm() {
-            // Whatever the interrupted check says, it may have skipped something.
+            // Whatever the interrupted check says, it may have skipped something; and an interrupt that comes when it is over makes an
+            // error of the reading of its model.
             wasInterrupted = true
             return .unknown(cancellation.isCancelled ? .cancelled : .timeout)
         }
-        return result
+        return try result.get()
     }
 
     private func freshCheck(

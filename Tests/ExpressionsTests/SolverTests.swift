@@ -108,6 +108,25 @@ struct SolverTests {
         }
     }
 
+    @Test("an easy query is answered, whenever the quick solver is interrupted")
+    func easyQueries() throws {
+        let arena = ExpressionArena()
+        _ = arena.makeBuffer(name: "in", count: 8)
+        let solver = try Z3Solver(quickTimeout: .zero)
+        for round in UInt64(0)..<60 {
+            // Eight bytes to be read from the model.
+            let sum = (0..<8).map { arena.zeroExtend(arena.symbol($0), to: 32) }.reduce(arena.constant(0, width: 32)) {
+                arena.make(.add, $0, $1)
+            }
+            let target = arena.equals(sum, round + 1)
+            guard case .satisfiable(let values) = try check(solver, [target], arena, timeout: .seconds(60)) else {
+                Issue.record("round \(round) has a solution")
+                return
+            }
+            #expect(arena.evaluate(target, arena.assignment(arena.assignment([]), replacing: values)) == 1)
+        }
+    }
+
     @Test("a query is cancelled from another thread")
     func cancellation() throws {
         let arena = ExpressionArena()
