@@ -46,7 +46,7 @@ struct OperationTests {
         var generator = Seeded(state: seed &* 977)
         let solver = PathSolver(arena: ExpressionArena(), solver: try Z3Solver())
         let arena = solver.arena
-        let executor = SymbolicExecutor(solver: solver, limits: ExplorationLimits())
+        let executor = SymbolicExecutor(solver: solver, limits: .patient)
         let guest = Guest(Toolchain.Program(bytes: [0xF4], entry: Toolchain.loadAddress))
         let state = executor.makeRoot(try guest.machine())
         let slots = state.machine.slots

@@ -215,23 +215,23 @@ struct LimitTests {
 
     @Test("limits of paths, states and instructions end with test cases for what is left")
     func limits() throws {
-        var limits = ExplorationLimits()
+        var limits = ExplorationLimits.patient
         limits.maximumPaths = 5
         let few = try Exploration.run(Self.forks, limits: limits)
         #expect(few.report.stopped == .pathLimit)
         #expect(few.report.statistics.completedPaths == 5)
         #expect(few.report.statistics.unfinishedPaths > 0)
-        limits = ExplorationLimits()
+        limits = ExplorationLimits.patient
         limits.maximumStates = 4
         let narrow = try Exploration.run(Self.forks, limits: limits)
         #expect(narrow.report.stopped == .stateLimit)
         #expect(narrow.report.statistics.unfinishedPaths > 0)
-        limits = ExplorationLimits()
+        limits = ExplorationLimits.patient
         limits.maximumInstructions = 1000
         let endless = try Exploration.run("void start(void) { for (;;) __asm__ volatile(\"\"); }", limits: limits)
         #expect(endless.report.stopped == .instructionLimit)
         #expect(endless.report.testCases.map(\.end.kind) == ["unfinished"])
-        limits = ExplorationLimits()
+        limits = ExplorationLimits.patient
         limits.maximumTime = .milliseconds(50)
         let timed = try Exploration.run("void start(void) { for (;;) __asm__ volatile(\"\"); }", limits: limits)
         #expect(timed.report.stopped == .timeLimit)

@@ -34,7 +34,7 @@ struct SMTLIBTests {
             }
             arena.simplifies = true
             let answer = try solve(arena.smtLIB(asserting: assertions))
-            switch try solver.check(assertions, in: arena, timeout: .seconds(20), cancellation: Cancellation()) {
+            switch try solver.check(assertions, in: arena, timeout: .seconds(600), cancellation: Cancellation()) {
             case .satisfiable: #expect(answer == "sat")
             case .unsatisfiable: #expect(answer == "unsat")
             case .unknown(let reason): Issue.record("\(reason)")

@@ -74,6 +74,15 @@ struct Guest {
     }
 }
 
+extension ExplorationLimits {
+    /// As ever, with time for every query on any machine: which paths there are must not depend on how busy it is.
+    static let patient: ExplorationLimits = {
+        var limits = ExplorationLimits()
+        limits.solverTimeout = .seconds(600)
+        return limits
+    }()
+}
+
 /// One exploration with the checks that every exploration must pass.
 struct Exploration {
     let machine: Machine
@@ -81,7 +90,7 @@ struct Exploration {
 
     init(
         _ guest: Guest, searcher: any Searcher = DepthFirstSearcher(),
-        limits: ExplorationLimits = ExplorationLimits(), replays: Bool = true
+        limits: ExplorationLimits = .patient, replays: Bool = true
     ) throws {
         machine = try guest.machine()
         let explorer = try Explorer(machine: machine, searcher: searcher, limits: limits)
@@ -97,7 +106,7 @@ struct Exploration {
     /// Explores a C program.
     static func run(
         _ source: String, searcher: any Searcher = DepthFirstSearcher(),
-        limits: ExplorationLimits = ExplorationLimits(), options: [String] = []
+        limits: ExplorationLimits = .patient, options: [String] = []
     ) throws -> Exploration {
         try Exploration(
             Guest(try Toolchain.compile(source, options: options)), searcher: searcher, limits: limits)
