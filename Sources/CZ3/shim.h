@@ -3,6 +3,7 @@
 
 /* The functions that Stemma uses. */
 #define STEMMA_Z3_LIBRARY(F)        \
+    F(Z3_dec_ref)                   \
     F(Z3_del_config)                \
     F(Z3_del_context)               \
     F(Z3_func_decl_to_ast)          \

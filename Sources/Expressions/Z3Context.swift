@@ -9,6 +9,8 @@ final class Z3Context {
     let z3: z3_library
     /// By handle.
     private var translated: [Z3_ast?] = []
+    /// Each with a reference of ours, oldest first.
+    private var kept: [Z3_ast] = []
     private var vectorForms: [UInt32: Z3_ast] = [:]
     private var sorts: [Int: Z3_sort] = [:]
     private var tableFunctions: [UInt32: Z3_func_decl] = [:]
@@ -32,7 +34,12 @@ final class Z3Context {
         z3.Z3_set_error_handler(raw, nil)
     }
 
-    deinit { z3.Z3_del_context(raw) }
+    deinit {
+        // The newest first, so that a term goes when nothing is made of it. What is left to the context it looks for in all its
+        // terms, layer by layer: a chain of 250,000 terms took 40 s.
+        for ast in kept.reversed() { z3.Z3_dec_ref(raw, ast) }
+        z3.Z3_del_context(raw)
+    }
 
     /// The library's error text, if the last calls failed.
     var errorText: String? {
@@ -63,7 +70,10 @@ final class Z3Context {
 
     private func keep(_ ast: Z3_ast?) -> Z3_ast? {
         // Without the reference Z3 may free the term at the next call.
-        if let ast { z3.Z3_inc_ref(raw, ast) }
+        if let ast {
+            z3.Z3_inc_ref(raw, ast)
+            kept.append(ast)
+        }
         return ast
     }
 
