@@ -70,7 +70,7 @@ let package = Package(
         systemLibrary("CZydis", apt: "libzydis-dev"),
 
         module("ContentStore", ["CCrypto", "CISAL", "CLZ4", "CZstd"]),
-        module("BlockService", ["ContentStore"] + nio),
+        module("BlockService", ["ContentStore"]),
         module("DiskImage", ["CNBD", "CZlib", "CZstd"]),
         module("VMState", ["DiskImage"]),
         module("X86", ["CZydis"]),
@@ -122,7 +122,7 @@ let package = Package(
                 "CZydis",
             ]),
         tests("ContentStore", ["ContentStore", "store-torture"], loops: true),
-        tests("BlockService", ["BlockService", "ContentStore"] + nio, loops: true),
+        tests("BlockService", ["BlockService", "ContentStore"], loops: true),
         tests("DiskImage", ["DiskImage"], loops: true),
         tests("VMState", ["VMState", "DiskImage"]),
         tests("X86", ["X86"], loops: true),
