@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Synchronization
 
@@ -10,23 +9,26 @@ package enum Interruption {
     /// order. A second signal ends this process at once (status 128 + number); the kernel then kills QEMU.
     ///
     /// - Throws: ``HypervisorError`` with `.interrupted` after a signal, else what the operation throws.
-    package static func cancelling<Result: Sendable>(
-        on signals: [Int32] = [SIGINT, SIGTERM, SIGHUP],
-        _ operation: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
+    package static func cancelling<Value: Sendable>(
+        on signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], _ operation: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let outcome = await outcome(on: signals, of: operation)
+        if let signal = outcome.signal { throw interrupted(by: signal) }
+        return try outcome.result.get()
+    }
+
+    /// As ``cancelling(on:_:)``, for work that a signal ends in order and that then has a result.
+    ///
+    /// - Returns: what the operation returned or threw (instead of `CancellationError` after a signal, ``HypervisorError`` with
+    ///   `.interrupted`), and the signal that cancelled it, if one did.
+    package static func outcome<Value: Sendable>(
+        on signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], of operation: @escaping @Sendable () async throws -> Value
+    ) async -> (result: Result<Value, any Error>, signal: Int32?) {
         let box = SignalBox()
-        let previous = signals.map { signal($0, SIG_IGN) }
-        let sources = signals.map { DispatchSource.makeSignalSource(signal: $0, queue: .global()) }
         let (cancellations, cancellation) = AsyncStream.makeStream(of: Void.self)
-        for (number, source) in zip(signals, sources) {
-            source.setEventHandler {
-                if box.note(number) { cancellation.finish() } else { _exit(128 + number) }
-            }
-            // No signal shall be lost: the work begins when the source is in place.
-            await withCheckedContinuation { (installed: CheckedContinuation<Void, Never>) in
-                source.setRegistrationHandler { installed.resume() }
-                source.resume()
-            }
+        // No signal shall be lost: the work begins when somebody listens.
+        let listener = await SignalHub.shared.listen(to: signals) { number in
+            if box.note(number) { cancellation.finish() } else { _exit(128 + number) }
         }
         let task = Task { try await operation() }
         let canceller = Task {
@@ -34,20 +36,23 @@ package enum Interruption {
             task.cancel()
         }
         defer {
+            SignalHub.shared.forget(listener)
             cancellation.finish()
             canceller.cancel()
-            for source in sources { source.cancel() }
-            for (number, handler) in zip(signals, previous) { signal(number, handler) }
         }
-        let outcome = await withTaskCancellationHandler {
+        let result = await withTaskCancellationHandler {
             await task.result
         } onCancel: {
             task.cancel()
         }
-        if let number = box.number {
-            throw HypervisorError(.interrupted, "Interrupted by signal \(number); what was finished before is kept.")
+        guard let signal = box.number, case .failure(let error) = result, error is CancellationError else {
+            return (result, box.number)
         }
-        return try outcome.get()
+        return (.failure(interrupted(by: signal)), signal)
+    }
+
+    private static func interrupted(by signal: Int32) -> HypervisorError {
+        HypervisorError(.interrupted, "Interrupted by signal \(signal); what was finished before is kept.")
     }
 
     /// Remembers the first signal.

@@ -2,11 +2,9 @@ import ContentStore
 import Exploration
 import Expressions
 import Foundation
-import Hypervisor
 import Lineage
 import Machine
 import PCDevices
-import Synchronization
 
 /// Which state an exploration goes on with.
 package enum SearchStrategy: String, Sendable, CaseIterable {
@@ -50,7 +48,10 @@ extension Stemma {
         let cancellation = Cancellation()
         progress.step("exploring \(request.snapshot)")
         let (progress, search, exploreLimits) = (progress, request.search, limits)
-        let report = try await withInterruptFlag(cancellation) {
+        let report = try await untilInterrupted(
+            onThread: "exploration", interruption: "interrupted; keeping what was found",
+            stop: { cancellation.cancel() }
+        ) {
             // A machine belongs to one thread, which this is.
             let machine = try state.machine()
             let explorer = try Explorer(
@@ -61,45 +62,6 @@ extension Stemma {
         }
         return try keep(report, of: snapshot, request: request, name: name)
     }
-
-    /// Runs `body` on a thread of its own; SIGINT and SIGTERM set the flag meanwhile.
-    private func withInterruptFlag<Value: Sendable>(
-        _ cancellation: Cancellation, _ body: @escaping @Sendable () throws -> Value
-    ) async throws -> Value {
-        let result = Mutex<Result<Value, any Error>?>(nil)
-        let holder = ResultHolder(result)
-        do {
-            try await Interruption.cancelling {
-                await withTaskCancellationHandler {
-                    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-                        let thread = Thread {
-                            holder.set(Result { try body() })
-                            done.resume()
-                        }
-                        thread.stackSize = 16 << 20
-                        thread.name = "exploration"
-                        thread.start()
-                    }
-                } onCancel: {
-                    cancellation.cancel()
-                }
-            }
-        } catch let error as HypervisorError where error.code == .interrupted {
-            progress.step("interrupted; keeping what was found")
-        }
-        guard let value = holder.value else { throw CancellationError() }
-        return try value.get()
-    }
-}
-
-/// Takes a result from one thread to another.
-private final class ResultHolder<Value: Sendable>: Sendable {
-    private let result: Mutex<Result<Value, any Error>?>
-
-    init(_ result: consuming Mutex<Result<Value, any Error>?>) { self.result = result }
-
-    func set(_ value: Result<Value, any Error>) { result.withLock { $0 = value } }
-    var value: Result<Value, any Error>? { result.withLock { $0 } }
 }
 
 /// Tells how an exploration goes on.

@@ -123,6 +123,43 @@ import Testing
         #expect(value == 5)
     }
 
+    /// Work that a signal ends in order has a result; work that it only cancels was interrupted.
+    @Test func whatASignalEndsHasItsOutcome() async throws {
+        let ended = await Interruption.outcome(on: [SIGUSR1]) {
+            kill(getpid(), SIGUSR1)
+            try? await Task.sleep(for: .seconds(600))
+            return 5
+        }
+        #expect(ended.signal == SIGUSR1)
+        #expect(try ended.result.get() == 5)
+        let cancelled = await Interruption.outcome(on: [SIGUSR1]) {
+            kill(getpid(), SIGUSR1)
+            try await Task.sleep(for: .seconds(600))
+        }
+        #expect(try await hypervisorError { try cancelled.result.get() }.code == .interrupted)
+        let undisturbed = await Interruption.outcome(on: [SIGUSR1]) { 6 }
+        #expect(undisturbed.signal == nil)
+        #expect(try undisturbed.result.get() == 6)
+    }
+
+    /// A trial resumes a guest more than once, a benchmark runs guests within an operation of its own: a signal reaches all that is under way.
+    @Test func aSignalEndsWhatIsWithinToo() async throws {
+        for _ in 0..<3 {
+            let outer = await Interruption.outcome(on: [SIGUSR1]) {
+                let inner = await Interruption.outcome(on: [SIGUSR2, SIGUSR1]) {
+                    kill(getpid(), SIGUSR1)
+                    try await Task.sleep(for: .seconds(600))
+                }
+                #expect(throws: (any Error).self) { try inner.result.get() }
+                // Ends when it is told, too, before or after the inner one.
+                try? await Task.sleep(for: .seconds(600))
+                return 7
+            }
+            #expect(outer.signal == SIGUSR1)
+            #expect(try outer.result.get() == 7)
+        }
+    }
+
     @Test func machineAliasesAreResolved() async throws {
         let installation = try QEMUInstallation.find()
         let name = try await installation.resolveMachine("pc")

@@ -1,4 +1,5 @@
 import Foundation
+import Hypervisor
 
 /// Runs a body on a thread of its own with a deep stack: an engine's run is long and blocks.
 ///
@@ -17,5 +18,19 @@ func onDeepThread<Value: Sendable>(
         }
     } onCancel: {
         stop()
+    }
+}
+
+extension Stemma {
+    /// Runs `body` on a thread with a deep stack, until it is done or a signal has `stop` bring about its end: its result counts in both cases.
+    ///
+    /// - Parameter interruption: what the user is told after a signal.
+    func untilInterrupted<Value: Sendable>(
+        onThread name: String, interruption: String, stop: @escaping @Sendable () -> Void,
+        _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        let outcome = await Interruption.outcome { try await onDeepThread(name, stop: stop, body) }
+        if outcome.signal != nil { progress.step(interruption) }
+        return try outcome.result.get()
     }
 }

@@ -33,7 +33,10 @@ extension Stemma {
             "\(request.snapshot) goes on in Stemma's engine" + (request.isHeadless ? "" : "; Ctrl-a x ends it"))
         let job = NativeJob(driver: driver, saver: saver, request: request)
         do {
-            let report = try await untilInterrupted(stop: { driver.stop() }) {
+            // Ctrl-C is a key for the guest, or the end of a headless run.
+            let report = try await untilInterrupted(
+                onThread: "engine", interruption: "interrupted", stop: { driver.stop() }
+            ) {
                 try job.run { try state.machine(chosen, disks: disks, isConfined: true) }
             }
             await requests.stop()
@@ -59,26 +62,6 @@ extension Stemma {
     /// The disks of a snapshot, in the order of their slots.
     func snapshotDisks(of origin: NamedCommit, _ configuration: MachineConfiguration) -> [StoredDisk] {
         configuration.disks.map { StoredDisk(store, origin.commit.disks[$0.id]) }
-    }
-
-    /// Runs the guest on a thread of its own. Ctrl-C is a key for the guest, or the end of a headless run, which `stop` brings about.
-    private func untilInterrupted<Value: Sendable>(
-        stop: @escaping @Sendable () -> Void, _ body: @escaping @Sendable () throws -> Value
-    ) async throws -> Value {
-        let outcome = ResultBox<Result<Value, any Error>>()
-        do {
-            try await Interruption.cancelling {
-                do {
-                    outcome.set(.success(try await onDeepThread("engine", stop: stop, body)))
-                } catch {
-                    outcome.set(.failure(error))
-                }
-            }
-        } catch let error as HypervisorError where error.code == .interrupted {
-            progress.step("interrupted")
-        }
-        guard let outcome = outcome.value else { throw CancellationError() }
-        return try outcome.get()
     }
 }
 

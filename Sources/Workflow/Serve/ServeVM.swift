@@ -32,10 +32,10 @@ extension Stemma {
             under: home.runs, name: name, purpose: "serve", exclusive: request.isWritable)
         defer { try? run.remove() }
         let written = request.isWritable ? try WrittenDisks(self, vm: request.reference.vm) : nil
-        let left = try await Interruption.cancellingQuietly {
+        // A signal is how it ends.
+        return try await Interruption.outcome {
             try await self.serve(request, origin, disks, written, run, ready)
-        }
-        return left ?? 0
+        }.result.get()
     }
 
     private func serve(
@@ -102,20 +102,5 @@ extension Stemma {
         }
         guard let data = try? JSONEncoder().encode(answer) else { return "{}" }
         return String(decoding: data, as: UTF8.self)
-    }
-}
-
-extension Interruption {
-    /// As ``cancelling(on:_:)``, for work that a signal ends in order: what the operation returned then is the result.
-    fileprivate static func cancellingQuietly<Value: Sendable>(
-        _ operation: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value? {
-        let result = ResultBox<Value>()
-        do {
-            try await cancelling { result.set(try await operation()) }
-        } catch let error as HypervisorError where error.code == .interrupted {
-            guard result.value != nil else { throw error }
-        }
-        return result.value
     }
 }
