@@ -8,6 +8,8 @@ package struct ExplorationLimits: Sendable {
     package var maximumTime: Duration?
     /// States that wait at the same time; what is forked beyond it is reported as unfinished.
     package var maximumStates = 100_000
+    /// When more states than this wait, their machines are parked: they take less memory, and a moment longer to go on.
+    package var maximumUnparkedStates = 512
     /// For one query.
     package var solverTimeout: Duration = .seconds(10)
 

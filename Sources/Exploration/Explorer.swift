@@ -12,6 +12,8 @@ package final class Explorer {
     private var searcher: any Searcher
     private let executor: SymbolicExecutor
     private var report = ExplorationReport()
+    /// Had the last turn and goes on some time.
+    private var waiting: ExecutionState?
     private let started = ContinuousClock.now
     private weak var observer: (any ExplorationObserver)?
     private let firstInstruction: UInt64
@@ -49,7 +51,7 @@ package final class Explorer {
         executor.observer = observer
         searcher.insert(executor.makeRoot(machine))
         var nextProgress = ContinuousClock.now + .milliseconds(250)
-        while let state = searcher.next() {
+        while let state = nextState() {
             if let reason = reasonToStop {
                 stop(state, reason)
                 break
@@ -67,7 +69,9 @@ package final class Explorer {
             for child in executor.surplus { end(child, .unfinished(.stateLimit)) }
             executor.surplus.removeAll()
             switch result {
-            case .running: searcher.insert(state)
+            case .running:
+                searcher.insert(state)
+                waiting = state
             case .ended(let reason): end(state, reason)
             }
             if ContinuousClock.now >= nextProgress {
@@ -77,6 +81,15 @@ package final class Explorer {
         }
         report.statistics = statistics()
         return report
+    }
+
+    /// The state whose turn it is. The one before is parked, if it has to wait and many do.
+    private func nextState() -> ExecutionState? {
+        let state = searcher.next()
+        if let waiting, waiting !== state, searcher.count > limits.maximumUnparkedStates { waiting.machine.park() }
+        waiting = nil
+        state?.machine.unpark()
+        return state
     }
 
     private var reasonToStop: UnfinishedReason? {
@@ -90,7 +103,7 @@ package final class Explorer {
     private func stop(_ current: ExecutionState, _ reason: UnfinishedReason) {
         report.stopped = reason
         end(current, .unfinished(reason))
-        while let state = searcher.next() { end(state, .unfinished(reason)) }
+        while let state = nextState() { end(state, .unfinished(reason)) }
     }
 
     private func end(_ state: ExecutionState, _ reason: PathEnd) {

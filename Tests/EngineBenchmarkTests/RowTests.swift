@@ -68,6 +68,7 @@ import Workflow
         #expect(crowd.count == 50)
         #expect(crowd.isIndependent)
         #expect(crowd.peakBytes > 1 << 20)
+        #expect(crowd.readyPeakBytes >= crowd.peakBytes)
     }
 
     @Test func touchedPagesAreCountedOnce() throws {

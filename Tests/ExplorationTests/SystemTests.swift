@@ -213,6 +213,37 @@ struct LimitTests {
         #expect(wide.report.statistics.searcher == "breadth-first")
     }
 
+    @Test("states whose machines are parked while they wait find the same paths")
+    func parking() throws {
+        let program = """
+            u8 in[6]; static volatile u8 out[6 * 4096];
+            void start(void) {
+                SYMBOLIC(in, 6, "in");
+                for (int i = 0; i < 6; i++) {
+                    if (in[i] > 0x40 + i) { out[i * 4096] = 1; out[i * 4096 + 9] = 2; } else out[i * 4096 + 5] = 3;
+                }
+                u32 sum = 0;
+                for (int i = 0; i < 6; i++) {
+                    if (out[i * 4096 + 9] + out[i * 4096 + 5] + out[i * 4096] != 3) END(99, "pages are mixed up");
+                    sum = sum * 2 + out[i * 4096];
+                }
+                END(sum, "done");
+            }
+            """
+        let usual = try Exploration.run(program, searcher: BreadthFirstSearcher())
+        var limits = ExplorationLimits.patient
+        limits.maximumUnparkedStates = 0
+        let parked = try Exploration.run(program, searcher: BreadthFirstSearcher(), limits: limits)
+        #expect(parked.statuses == Array(0..<64))
+        #expect(parked.statuses == usual.statuses)
+        #expect(parked.machine.base.census.parkedPageCount == 0)
+        // States that are left when the exploration stops have their test cases, too.
+        limits.maximumPaths = 3
+        let stopped = try Exploration.run(program, searcher: BreadthFirstSearcher(), limits: limits)
+        #expect(stopped.report.stopped == .pathLimit)
+        #expect(stopped.report.testCases.count == stopped.report.statistics.unfinishedPaths + 3)
+    }
+
     @Test("limits of paths, states and instructions end with test cases for what is left")
     func limits() throws {
         var limits = ExplorationLimits.patient

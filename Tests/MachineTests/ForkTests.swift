@@ -225,6 +225,90 @@ import X86
         for fork in forks { #expect(try contents(fork) == expected) }
     }
 
+    /// What a parked state holds is less, and all of it comes back.
+    @Test(arguments: [false, true]) func parkedStatesGoOnAsBefore(usesMachineCode: Bool) throws {
+        let parent = try DeviceGuest.machine { $0.usesMachineCode = usesMachineCode }
+        run(parent, to: 100_000, step: 10_000)
+        let census = parent.base.census
+        let shared = census.pageCount
+        let (child, twin) = (parent.fork(), parent.fork())
+        for end in [150_000, 200_000, 250_000] as [UInt64] {
+            let before = census.pageCount
+            run(child, to: end, step: 10_000)
+            run(twin, to: end, step: 10_000)
+            let own = census.pageCount - before
+            child.park()
+            #expect(child.isParked)
+            #expect(census.parkedPageCount > 0)
+            #expect(census.pageCount < before + own)
+            child.park()
+            // The parent goes its own way meanwhile.
+            run(parent, to: end, step: 7_000)
+            child.unpark()
+            #expect(!child.isParked)
+            #expect(census.parkedPageCount == 0)
+            #expect(try contents(child) == contents(twin))
+        }
+        #expect(try contents(child) == contents(parent))
+        #expect(census.pageCount > shared)
+    }
+
+    /// A page that differs in all its words stays whole; marks and the code of pages stay, too.
+    @Test(arguments: [false, true]) func parkedPagesKeepWhatTheyAre(usesMachineCode: Bool) throws {
+        var guest = LongModeGuest()
+        let (code, data): (UInt64, UInt64) = (0x10_0000, 0x10_2000)
+        guest.map(code, to: code)
+        guest.map(data, to: data)
+        guest.write(code, [0x90, 0xEB, 0xFD])
+        guest.state.rip = code
+        var options = MachineOptions()
+        options.usesMachineCode = usesMachineCode
+        let parent = try guest.machine(options: options)
+        let machine = parent.fork()
+        // mov eax, 1; jmp to the beginning: code that only this state has.
+        try machine.writePhysical(code, [0xB8, 1, 0, 0, 0, 0xEB, 0xF9])
+        #expect(machine.run(budget: 100) == .budget)
+        let noise = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 1) }
+        try machine.writePhysical(data, noise)
+        try machine.setWatched(data + 4096, true)
+        let pages = machine.base.census.pageCount
+        machine.park()
+        let census = machine.base.census
+        // The page of noise is as it was.
+        #expect(census.pageCount == 1)
+        #expect(census.pageCount + census.parkedPageCount == pages)
+        machine.unpark()
+        #expect(machine.isWatched(data + 4096))
+        #expect(try machine.readPhysical(data, count: 4096) == noise)
+        #expect(machine.run(budget: 100) == .budget)
+        #expect(machine.processor[.rax] == 1)
+        try machine.writePhysical(code + 1, [7])
+        #expect(machine.run(budget: 100) == .budget)
+        #expect(machine.processor[.rax] == 7)
+        // Not the parent's.
+        #expect(try parent.readPhysical(code, count: 3) == [0x90, 0xEB, 0xFD])
+    }
+
+    /// A state may end while it is parked.
+    @Test func parkedStatesGiveTheirMemoryBack() throws {
+        let machine = try DeviceGuest.machine()
+        run(machine, to: 50_000, step: 10_000)
+        let census = machine.base.census
+        let (pages, nodes) = (census.pageCount, census.nodeCount)
+        var forks: [Machine] = []
+        for _ in 0..<20 {
+            let fork = machine.fork()
+            run(fork, to: 90_000, step: 10_000)
+            fork.park()
+            forks.append(fork)
+        }
+        #expect(census.parkedPageCount >= 20 * 5)
+        forks.removeAll()
+        #expect(census.parkedPageCount == 0)
+        #expect(census.pageCount == pages)
+        #expect(census.nodeCount == nodes)
+    }
+
     /// Blocks are dropped when they are too many, in the middle of a run, and the run stays the same.
     @Test(arguments: [false, true]) func droppedBlocksAreLiftedAgain(usesMachineCode: Bool) throws {
         let usual = try DeviceGuest.machine { $0.usesMachineCode = usesMachineCode }

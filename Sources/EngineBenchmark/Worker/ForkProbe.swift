@@ -23,8 +23,14 @@ package struct ForkProbe {
         package var count: Int
         /// For all forks together, without their running.
         package var seconds: Double
-        /// The largest resident set of the process.
+        /// For all forks together: parking those that ran.
+        package var parkSeconds: Double
+        /// For all forks together: making them ready to go on.
+        package var unparkSeconds: Double
+        /// The largest resident set of the process while all of them wait.
         package var peakBytes: UInt64
+        /// The same when all of them are ready to go on.
+        package var readyPeakBytes: UInt64
         /// What is written to one of them is not seen by the others.
         package var isIndependent: Bool
     }
@@ -74,20 +80,27 @@ package struct ForkProbe {
 
     /// Forks the machine `count` times and keeps all forks.
     ///
-    /// - Parameter run: virtual nanoseconds that each fork runs.
+    /// - Parameter run: virtual nanoseconds that each fork runs before it is parked, as an exploration does with states that wait.
     package func crowd(count: Int, run: UInt64) throws -> Crowd {
         var forks: [Machine] = []
         forks.reserveCapacity(count)
         var seconds = 0.0
+        var parking = Duration.zero
         for _ in 0..<count {
             let start = clock.now
             let fork = machine.fork()
             seconds += (clock.now - start) / .seconds(1)
-            if run > 0 { try NativeGuest(fork).settle(nanoseconds: run) }
+            if run > 0 {
+                try NativeGuest(fork).settle(nanoseconds: run)
+                parking += clock.measure { fork.park() }
+            }
             forks.append(fork)
         }
         let peak = try MemoryUse.peakBytes()
-        return Crowd(count: count, seconds: seconds, peakBytes: peak, isIndependent: try areIndependent(forks))
+        let unparking = clock.measure { for fork in forks { fork.unpark() } }
+        return Crowd(
+            count: count, seconds: seconds, parkSeconds: parking / .seconds(1), unparkSeconds: unparking / .seconds(1),
+            peakBytes: peak, readyPeakBytes: try MemoryUse.peakBytes(), isIndependent: try areIndependent(forks))
     }
 
     private func areIndependent(_ forks: [Machine]) throws -> Bool {

@@ -9,7 +9,9 @@ package struct GuestMemory: ~Copyable {
     package static let maximumPages = 1 << 24
 
     package let base: BaseMemory
-    private var root: UnsafeMutableRawPointer
+    private(set) var root: UnsafeMutableRawPointer
+    /// See `park`.
+    var isParked = false
     /// Source of content identities; values above every page index.
     private static let nextContentID = Atomic<Int>(1 << 32)
 
@@ -32,6 +34,7 @@ package struct GuestMemory: ~Copyable {
 
     /// A second memory with the same content. Write translations of both must be dropped by the caller.
     package func fork() -> GuestMemory {
+        precondition(!isParked, "a parked memory cannot be forked")
         Radix.retain(root)
         return GuestMemory(base: base, root: root)
     }
@@ -39,6 +42,7 @@ package struct GuestMemory: ~Copyable {
     /// The written page `index`, nil when it is still the base's.
     @inline(__always)
     func writtenPage(_ index: Int) -> UnsafeMutableRawPointer? {
+        precondition(!isParked, "a parked memory cannot be used")
         var node = root
         var shift = 18
         while shift >= 0 {

@@ -54,6 +54,8 @@ enum Radix {
             let slots = children(object)
             for index in 0..<fanout { if let child = slots[index] { release(child, level: level - 1, census) } }
             census.countNode(-1)
+        } else if PageHeader.flags(object).pointee & PageHeader.parked != 0 {
+            census.countParkedPage(-1)
         } else {
             census.countPage(-1)
         }
@@ -86,10 +88,15 @@ enum Radix {
     static func makePage(isWatched: Bool, _ census: StateCensus) -> UnsafeMutableRawPointer {
         census.countPage(1)
         let page = UnsafeMutableRawPointer.allocate(byteCount: pageBytes, alignment: 64)
-        count(page).initialize(to: Atomic(1))
-        PageHeader.contentID(page).initialize(to: Atomic(0))
-        PageHeader.flags(page).initialize(to: isWatched ? 1 : 0)
+        initializeHeader(page, contentID: 0, flags: isWatched ? 1 : 0)
         return page
+    }
+
+    /// The header of a page with one holder.
+    static func initializeHeader(_ page: UnsafeMutableRawPointer, contentID: Int, flags: UInt64) {
+        count(page).initialize(to: Atomic(1))
+        PageHeader.contentID(page).initialize(to: Atomic(contentID))
+        PageHeader.flags(page).initialize(to: flags)
     }
 }
 
@@ -103,7 +110,10 @@ enum PageHeader {
         (page + 8).assumingMemoryBound(to: Atomic<Int>.self)
     }
 
-    /// Bit 0: watched.
+    /// Flag of a page that is kept as its difference from the base (``ParkedPage``).
+    static let parked: UInt64 = 2
+
+    /// Bit 0: watched; bit 1: parked.
     @inline(__always)
     static func flags(_ page: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt64> {
         (page + 16).assumingMemoryBound(to: UInt64.self)
