@@ -1,5 +1,5 @@
 import Dispatch
-import Foundation
+import Glibc
 import Synchronization
 
 /// Tells the signals that the process gets to every operation under way that listens, also to one within another.
